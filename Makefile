@@ -1,0 +1,42 @@
+# Needs Python 3.11 or newer and nothing else: `make demo` and `make test` install what they use into .venv.
+
+PYTHON ?= python3.11
+FFTOOL := .venv/bin/fftool
+
+.PHONY: demo test lint types readme clean
+
+demo: .venv/installed
+	mkdir -p demo
+	$(FFTOOL) train examples/astronaut.jpg --epochs 20 -o demo/astronaut.st --overwrite
+	$(FFTOOL) render demo/astronaut.st --size 500x500 -o demo/astronaut-500x500.png --overwrite
+	$(FFTOOL) render demo/astronaut.st --size 500x500 --crop 0.3,0.1,0.3,0.3 -o demo/astronaut-face.png --overwrite
+	@echo
+	@echo "The photo:                examples/astronaut.jpg"
+	@echo "The network's picture:    demo/astronaut-500x500.png"
+	@echo "Its face, three times as large: demo/astronaut-face.png"
+
+test: .venv/developing
+	.venv/bin/pytest
+
+lint: .venv/developing
+	.venv/bin/ruff format --check
+	.venv/bin/ruff check
+
+types: .venv/developing
+	.venv/bin/mypy
+
+# Write the commands' help into the README; `make readme CHECK=--check` only compares.
+readme: .venv/developing
+	.venv/bin/cog $(or $(CHECK),-r) README.md
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --editable .
+	touch $@
+
+.venv/developing: .venv/installed
+	.venv/bin/pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf .venv demo dist

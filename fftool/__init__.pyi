@@ -1,0 +1,30 @@
+from .checkpoint import Description as Description
+from .checkpoint import describe as describe
+from .checkpoint import load as load
+from .checkpoint import save as save
+from .config import Config as Config
+from .config import EncodingConfig as EncodingConfig
+from .config import NetworkConfig as NetworkConfig
+from .config import SignalConfig as SignalConfig
+from .config import TrainingConfig as TrainingConfig
+from .config import TrainingResult as TrainingResult
+from .encoding import FourierFeatures as FourierFeatures
+from .encoding import fourier_features as fourier_features
+from .encoding import frequency_matrix as frequency_matrix
+from .errors import FFToolError as FFToolError
+from .grid import cell_centres as cell_centres
+from .grid import coordinates as coordinates
+from .media.image import read_image as read_image
+from .media.image import write_image as write_image
+from .metrics import psnr as psnr
+from .metrics import ssim as ssim
+from .network import CoordinateMLP as CoordinateMLP
+from .region import Region as Region
+from .rendering import render as render
+from .signal import Signal as Signal
+from .signal import quantize as quantize
+from .training import Progress as Progress
+from .training import evaluate as evaluate
+from .training import fit as fit
+
+__version__: str

@@ -1,0 +1,5 @@
+"""`python -m fftool` is `fftool`."""
+
+from fftool.cli import main
+
+main()

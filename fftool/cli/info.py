@@ -1,0 +1,40 @@
+"""fftool info: what a checkpoint holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from fftool.checkpoint import Description, describe
+from fftool.cli import options, terminal
+
+
+def info(model: options.Model, as_json: options.Json = False) -> None:
+    """Show what a checkpoint holds."""
+    description = describe(model)
+    if as_json:
+        terminal.show_json(asdict(description))
+    else:
+        terminal.show_rows(_rows(description))
+
+
+def _rows(description: Description) -> dict[str, str]:
+    config = description.config
+    signal, encoding, training, result = config.signal, config.encoding, config.training, config.training.result
+    size = " x ".join(str(length) for length in reversed(signal.shape))
+    rows = {
+        "source": signal.source or "unknown",
+        "size": f"{size} ({', '.join(reversed(signal.axes))}), {signal.channels} channels of {signal.bits} bits",
+        "encoding": f"{encoding.kind}, {encoding.frequencies(len(signal.axes))} frequencies, scale {encoding.scale:g}",
+        "network": " -> ".join(str(width) for width in config.widths),
+        "training": f"{training.epochs} epochs, batches of {training.batch_size}, learning rate "
+        f"{training.learning_rate:g}, {training.loss} loss, seed {training.seed}, on {training.device}",
+    }
+    if result is not None:
+        quality = "exact" if result.psnr is None else f"PSNR {result.psnr:.2f} dB"
+        quality += "" if result.ssim is None else f", SSIM {result.ssim:.4f}"
+        rows["result"] = f"{quality}, loss {result.loss:.4f} after {result.epochs} epochs ({result.steps:,} steps)"
+    rows["parameters"] = f"{description.parameters:,}"
+    rows["file"] = f"{terminal.file_size(description.bytes)}, written by fftool {config.version}"
+    for name, tensor in description.tensors.items():
+        rows[name] = f"{tensor.dtype} {' x '.join(str(length) for length in tensor.shape)}"
+    return rows

@@ -1,0 +1,110 @@
+"""The options, each declared once, and what their text means. Defaults and ranges are in `fftool.config`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fftool import config
+from fftool.region import Region
+
+NETWORK = "Encoding and network"
+TRAINING = "Training"
+
+Picture = Annotated[Path, typer.Argument(metavar="PICTURE", help="The picture to learn.", show_default=False)]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint made by fftool train.", show_default=False)]
+
+Encoding = Annotated[
+    config.EncodingKind, typer.Option("--encoding", help="The features of a position.", rich_help_panel=NETWORK)
+]
+Scale = Annotated[
+    float,
+    typer.Option("--scale", help="σ: how fine the detail is, in cycles per picture side.", rich_help_panel=NETWORK),
+]
+Dimension = Annotated[int, typer.Option("--dimension", help="m: the number of frequencies.", rich_help_panel=NETWORK)]
+Hidden = Annotated[int, typer.Option("--hidden", help="Units in each hidden layer.", rich_help_panel=NETWORK)]
+Layers = Annotated[int, typer.Option("--layers", help="Hidden layers.", rich_help_panel=NETWORK)]
+
+Epochs = Annotated[int, typer.Option("--epochs", help="Times that each pixel is visited.", rich_help_panel=TRAINING)]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size", help="Pixels in each step.", show_default="by the picture's size", rich_help_panel=TRAINING
+    ),
+]
+LearningRate = Annotated[
+    float, typer.Option("--learning-rate", help="Adam's first step size.", rich_help_panel=TRAINING)
+]
+Loss = Annotated[
+    config.Loss,
+    typer.Option("--loss", help="Binary cross-entropy or mean squared error.", rich_help_panel=TRAINING),
+]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same checkpoint.", rich_help_panel=TRAINING)]
+Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A size as people type it: WIDTHxHEIGHT, the longest side alone, or a percentage."""
+
+    width: int = 0
+    height: int = 0
+    longest: int = 0
+    percent: float = 100
+
+    def of(self, width: float, height: float) -> tuple[int, int]:
+        """The width and height that this means for a picture of the given size."""
+        if self.width:
+            return self.width, self.height
+        factor = self.longest / max(width, height) if self.longest else self.percent / 100
+        return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def parse_size(text: str) -> Pixels:
+    """The size that somebody typed."""
+    if match := re.fullmatch(r"([1-9]\d*)[xX×]([1-9]\d*)", text):
+        return Pixels(width=int(match[1]), height=int(match[2]))
+    if match := re.fullmatch(r"([1-9]\d*)", text):
+        return Pixels(longest=int(match[1]))
+    if (match := re.fullmatch(r"(\d+\.?\d*|\.\d+)%", text)) and float(match[1]) > 0:
+        return Pixels(percent=float(match[1]))
+    raise typer.BadParameter(f"{text!r} is no size: 500x500, 800 (the longest side) or 200% would be")
+
+
+def parse_crop(text: str) -> Region:
+    """The part of the picture that somebody typed."""
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no crop: four fractions of the picture would be, such as 0.25,0.25,0.5,0.5 for its middle"
+        ) from None
+    return Region(origin=(x, y), extent=(width, height))
+
+
+Size = Annotated[
+    Pixels | None,
+    typer.Option(
+        "--size",
+        parser=parse_size,
+        metavar="WIDTHxHEIGHT",
+        help="Also 800 (the longest side; the aspect is kept) or 200%.",
+        show_default="the trained size",
+    ),
+]
+Crop = Annotated[
+    Region | None,
+    typer.Option(
+        "--crop",
+        parser=parse_crop,
+        metavar="X,Y,WIDTH,HEIGHT",
+        help="Draw a part alone: its corner and its sides as fractions of the picture.",
+        show_default="all of it",
+    ),
+]

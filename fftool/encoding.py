@@ -1,0 +1,83 @@
+"""Fourier features: γ(v) = [cos 2πvB, sin 2πvB] (Tancik et al., 2020, arXiv 2006.10739, equation 4).
+
+The encodings differ in B alone, the (d, m) matrix of frequencies in cycles per unit length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import pi
+
+import torch
+from torch import Tensor, nn
+
+from fftool.config import EncodingConfig
+
+
+def gaussian(config: EncodingConfig, axes: int, generator: torch.Generator) -> Tensor:
+    """Entries drawn from N(0, σ²)."""
+    return torch.randn(axes, config.dimension, generator=generator) * config.scale
+
+
+def positional(config: EncodingConfig, axes: int, generator: torch.Generator) -> Tensor:
+    """Frequencies along one axis at a time, log-spaced from 1 to σ; any remainder of m / d goes to the first axes."""
+    B = torch.zeros(axes, config.dimension)
+    for axis, columns in enumerate(torch.arange(config.dimension).tensor_split(axes)):
+        B[axis, columns] = torch.logspace(0, 1, len(columns), base=config.scale, dtype=torch.float64).to(B.dtype)
+    return B
+
+
+def basic(config: EncodingConfig, axes: int, generator: torch.Generator) -> Tensor:
+    """B = identity: one turn of the circle along each axis."""
+    return torch.eye(axes)
+
+
+FREQUENCIES: dict[str, Callable[[EncodingConfig, int, torch.Generator], Tensor]] = {
+    "gaussian": gaussian,
+    "positional": positional,
+    "basic": basic,
+}
+
+
+def frequency_matrix(config: EncodingConfig, axes: int, generator: torch.Generator) -> Tensor | None:
+    """Draw B for an encoding.
+
+    Args:
+        config: the kind of encoding, m and σ (in cycles per unit length).
+        axes: d, the number of coordinates.
+        generator: the source of randomness; the same state gives the same B.
+
+    Returns:
+        float32 tensor with shape (d, m), or None for `none`, the encoding without features.
+
+    """
+    draw = FREQUENCIES.get(config.kind)
+    return None if draw is None else draw(config, axes, generator)
+
+
+def fourier_features(v: Tensor, B: Tensor) -> Tensor:
+    """γ(v): all cosines, then all sines, of the phases 2πvB (the paper's equation 4 with every aⱼ = 1).
+
+    Args:
+        v: coordinates with shape (n, d), float32 or better.
+        B: frequencies with shape (d, m), in cycles per unit length, of the same dtype.
+
+    Returns:
+        Features with shape (n, 2m). Each row has squared length m.
+
+    """
+    phase = (2 * pi) * (v @ B)  # (n, m)
+    return torch.cat([phase.cos(), phase.sin()], dim=-1)
+
+
+class FourierFeatures(nn.Module):
+    """`fourier_features` with a B that moves and is saved with the network, and is never trained."""
+
+    B: Tensor
+
+    def __init__(self, B: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("B", B)
+
+    def forward(self, v: Tensor) -> Tensor:
+        return fourier_features(v, self.B)

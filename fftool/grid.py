@@ -1,0 +1,39 @@
+"""Cell-centred coordinates: the centre of cell i of n is (i + 0.5) / n, on every axis.
+
+So the grid has no preferred resolution, an axis of size 1 works, and a render at another size lines up with a standard
+resize of the picture. Shapes are in array order (…, y, x); coordinates are ordered (x, y, …).
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import torch
+from torch import Tensor
+
+from fftool.region import Region
+
+
+def cell_centres(index: Tensor, shape: tuple[int, ...], region: Region | None = None) -> Tensor:
+    """The centres of cells, given by their row-major number.
+
+    Args:
+        index: int64 tensor with shape (n,), on any device.
+        shape: the grid's size in array order.
+        region: the part of the unit square that the grid covers; all of it unless given.
+
+    Returns:
+        float32 tensor with shape (n, d), ordered (x, y, …), in units of the picture's sides.
+
+    """
+    axes = []
+    for size in reversed(shape):  # the last array axis is x, and varies fastest
+        axes.append((index % size).to(torch.float32).add_(0.5).div_(size))
+        index = index // size
+    v = torch.stack(axes, dim=-1)  # (n, d)
+    return v if region is None else v * v.new_tensor(region.extent) + v.new_tensor(region.origin)
+
+
+def coordinates(shape: tuple[int, ...], region: Region | None = None) -> Tensor:
+    """The centres of all cells of a grid, row by row: float32 with shape (cells, d), ordered (x, y, …)."""
+    return cell_centres(torch.arange(prod(shape)), shape, region)

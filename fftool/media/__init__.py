@@ -1,0 +1,1 @@
+"""Files to signals and back: one module for each kind of medium."""

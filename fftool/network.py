@@ -1,0 +1,74 @@
+"""The coordinate network: encoding → (Linear, ReLU) × layers → Linear → sigmoid."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fftool.config import Config
+from fftool.encoding import FourierFeatures, frequency_matrix
+
+
+class Linear(nn.Module):
+    """A linear layer; weights and biases are drawn uniformly within 1/√inputs of 0, as torch's own layer draws them.
+
+    From a generator of our own, so that nothing else in a program changes them or is changed by them.
+    """
+
+    def __init__(self, inputs: int, outputs: int, generator: torch.Generator) -> None:
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound, generator=generator))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+
+class CoordinateMLP(nn.Module):
+    """A picture as a function: coordinates with shape (n, d) in, values in [0, 1] with shape (n, channels) out.
+
+    A new one is drawn from the config's seed. Its parameters are named as in a checkpoint: `encoding.B`,
+    `layers.0.weight`, `layers.0.bias`, … `config` says what the network is and, once trained, what came of it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        seed = config.training.seed
+        B = frequency_matrix(config.encoding, len(config.signal.axes), generator(seed, "frequencies"))
+        self.encoding = nn.Identity() if B is None else FourierFeatures(B)
+        weights = generator(seed, "weights")
+        self.layers = nn.ModuleList(Linear(*widths, weights) for widths in pairwise(config.widths))
+
+    def logits(self, v: Tensor) -> Tensor:
+        """The output before the sigmoid, from which binary cross-entropy is computed without loss of precision."""
+        *hidden, last = self.layers
+        x: Tensor = self.encoding(v)  # (n, 2m)
+        for layer in hidden:
+            x = F.relu(layer(x))  # (n, hidden)
+        logits: Tensor = last(x)  # (n, channels)
+        return logits
+
+    def forward(self, v: Tensor) -> Tensor:
+        return torch.sigmoid(self.logits(v))
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+def generator(seed: int, stream: Literal["frequencies", "weights", "order"]) -> torch.Generator:
+    """One of the independent random streams of a seed, on the CPU, so that every device starts from the same numbers.
+
+    Streams of their own keep variants comparable: another encoding changes neither the initial weights of equal shape
+    nor the order in which pixels are visited.
+    """
+    key = ("frequencies", "weights", "order").index(stream)
+    state = np.random.SeedSequence(seed, spawn_key=(key,)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))

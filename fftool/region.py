@@ -1,0 +1,28 @@
+"""A part of the unit square, cube, …: what a crop is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fftool.errors import SettingError
+
+ROUNDING = 1e-9  # 0.9 + 0.1 of an axis may miss 1 by less than this, and is meant as 1
+
+
+@dataclass(frozen=True)
+class Region:
+    """Its lowest corner and its extent, in coordinate order (x, y, …), in units of the sides.
+
+    Raises SettingError unless it has an extent and lies within [0, 1] on every axis.
+    """
+
+    origin: tuple[float, ...]
+    extent: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for origin, extent in zip(self.origin, self.extent, strict=True):
+            if not (origin >= 0 and extent > 0 and origin + extent <= 1 + ROUNDING):  # a NaN fails each comparison
+                raise SettingError(
+                    f"a region that starts at {origin:g} and extends {extent:g} is no part of the picture",
+                    "its sides are fractions: they start at 0 or later, and end at 1 or before",
+                )

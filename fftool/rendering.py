@@ -1,0 +1,67 @@
+"""A network into samples, block by block, so that memory grows with the picture drawn and with nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+import torch
+
+from fftool.errors import FFToolError
+from fftool.grid import cell_centres
+from fftool.network import CoordinateMLP
+from fftool.region import Region
+from fftool.signal import DTYPES, Samples, quantize
+
+BLOCK = 8192  # cells
+
+Report = Callable[[int], object]
+
+
+def ignore(cells: int) -> None:
+    """A report that nobody reads."""
+
+
+def render(
+    network: CoordinateMLP,
+    shape: tuple[int, ...] | None = None,
+    *,
+    region: Region | None = None,
+    bits: int | None = None,
+    report: Report = ignore,
+) -> Samples:
+    """Draw a network at any size.
+
+    Args:
+        network: on the device that is to do the work.
+        shape: the grid's size in array order, (height, width) for a picture; the trained size unless given.
+        region: the part of the signal to draw; all of it unless given.
+        bits: 8 or 16; those of the trained signal unless given.
+        report: called after each block with the number of cells drawn so far.
+
+    Returns:
+        uint8 or uint16 array with shape (*shape, channels).
+
+    Raises:
+        FFToolError: if the result does not fit in memory.
+
+    """
+    signal = network.config.signal
+    shape = shape or signal.shape
+    bits = bits or signal.bits
+    samples = _empty((prod(shape), signal.channels), bits)
+    with torch.inference_mode():
+        for start in range(0, len(samples), BLOCK):
+            index = torch.arange(start, min(start + BLOCK, len(samples)), device=network.device)
+            values = network(cell_centres(index, shape, region))  # (block, channels)
+            samples[start : start + BLOCK] = quantize(values.numpy(force=True), bits)
+            report(start + len(index))
+    return samples.reshape(*shape, signal.channels)
+
+
+def _empty(shape: tuple[int, int], bits: int) -> Samples:
+    try:
+        return np.empty(shape, DTYPES[bits])
+    except (MemoryError, ValueError) as error:
+        raise FFToolError(f"{shape[0]:,} cells do not fit in memory", "ask for a smaller size") from error

@@ -1,0 +1,71 @@
+"""A signal: samples on a grid of any number of axes, with any number of channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fftool.config import SignalConfig
+from fftool.errors import FFToolError
+
+Samples = NDArray[np.uint8] | NDArray[np.uint16]
+
+DTYPES: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """Samples with shape (…, y, x, channels), uint8 or uint16, and where they came from.
+
+    Raises FFToolError if the array has another dtype, no cells, or not one axis for each name in `axes`.
+    """
+
+    samples: Samples
+    axes: tuple[str, ...] = ("y", "x")
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        samples = self.samples
+        if samples.dtype not in DTYPES.values():
+            raise FFToolError(
+                f"samples are {samples.dtype}, not uint8 or uint16", "see fftool.quantize for values in [0, 1]"
+            )
+        if samples.ndim != len(self.axes) + 1 or samples.size == 0:
+            wanted = ", ".join((*self.axes, "channel"))
+            raise FFToolError(f"samples have shape {samples.shape}, not ({wanted})", "a grey picture has one channel")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The grid's size in array order: (…, height, width)."""
+        return self.samples.shape[:-1]
+
+    @property
+    def channels(self) -> int:
+        return int(self.samples.shape[-1])
+
+    @property
+    def bits(self) -> int:
+        return 8 * int(self.samples.dtype.itemsize)
+
+    @property
+    def cells(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def config(self) -> SignalConfig:
+        """The part of a checkpoint's config that describes this signal."""
+        return SignalConfig(
+            axes=self.axes, shape=self.shape, channels=self.channels, bits=self.bits, source=self.source
+        )
+
+
+def quantize(values: NDArray[np.floating[Any]], bits: int) -> Samples:
+    """Values in [0, 1] as samples of 8 or 16 bits: clamped, scaled to the full range, and rounded to nearest."""
+    dtype = DTYPES[bits]
+    peak = np.iinfo(dtype).max
+    samples: Samples = np.rint(np.clip(values, 0.0, 1.0) * peak).astype(dtype)
+    return samples

@@ -1,0 +1,63 @@
+"""What tests share: the real command in a process of its own, small pictures, and a trained checkpoint."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# Several test processes share few cores: threads that wait for each other would take most of the time.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["COLUMNS"] = "100"
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fftool.signal import Signal
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+FFTOOL = Path(sys.executable).with_name("fftool")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """The installed command, run in an empty folder, with nobody at the keyboard."""
+
+    def fftool(*arguments: object, **settings: object) -> subprocess.CompletedProcess[str]:
+        command = [FFTOOL, *map(str, arguments)]
+        options = {"cwd": tmp_path, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 300}
+        return subprocess.run(command, **(options | settings))
+
+    return fftool
+
+
+@pytest.fixture(scope="session")
+def photo() -> Signal:
+    """The bundled photo at 64×48: small enough to learn in a second, and of an uneven shape."""
+    picture = Image.open(EXAMPLES / "astronaut.jpg").crop((64, 0, 448, 288)).resize((64, 48), Image.Resampling.LANCZOS)
+    return Signal(np.array(picture), source="astronaut.jpg")
+
+
+@pytest.fixture(scope="session")
+def photo_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    Image.fromarray(photo.samples).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the small photo."""
+    import fftool
+
+    for progress in fftool.fit(photo, fftool.EncodingConfig(scale=8.0), training=fftool.TrainingConfig(epochs=10)):
+        pass
+    fftool.evaluate(progress, photo)
+    path = tmp_path_factory.mktemp("model") / "model.st"
+    fftool.save(progress.network, path)
+    return path

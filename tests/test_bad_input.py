@@ -1,0 +1,250 @@
+"""Whatever a person gets wrong: one or two plain lines and a hint, the right exit code, and nothing harmed."""
+
+import os
+import resource
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES
+from PIL import Image
+
+
+def fails(done, code, *seen):
+    """The command failed as it should: said in one error line and at most one hint, without a traceback."""
+    lines = done.stderr.splitlines()
+    assert done.returncode == code, done.stderr
+    assert lines[0].startswith("error: ")
+    assert [line for line in lines[1:] if not line.startswith("hint: ")] == []
+    assert len(lines) == 2
+    assert done.stdout == ""
+    for text in seen:
+        assert text in done.stderr
+
+
+def png_that_claims(width, height):
+    """A small file whose header asks for a huge picture."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    )
+
+
+JPEG = (EXAMPLES / "astronaut.jpg").read_bytes()
+PNG = (EXAMPLES / "mushroom.png").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "seen"),
+    [
+        ("text.jpg", b"This is no picture.\n", "not a picture"),
+        ("empty.png", b"", "is empty"),
+        ("cut.jpg", JPEG[: len(JPEG) // 2], "damaged"),
+        ("cut.png", PNG[: len(PNG) // 2], "damaged"),
+        ("header.png", PNG[:20], "picture"),
+        ("noise.png", PNG[:60] + b"noise" + PNG[65:], "damaged"),
+        ("bomb.png", png_that_claims(60_000, 60_000), "too large"),
+        ("svg.svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "not a picture"),
+        ("nothing.png", None, "there is no file nothing.png"),
+    ],
+)
+def test_a_file_that_is_no_picture(run, tmp_path, name, data, seen):
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    fails(run("train", name), 1, seen, name)
+    assert not (tmp_path / "model.st").exists()
+
+
+def test_a_folder_is_no_picture(run, tmp_path):
+    fails(run("train", tmp_path), 1, "is a folder")
+
+
+def test_a_cut_16_bit_png(run, tmp_path):
+    import fftool
+
+    fftool.write_image(tmp_path / "a.png", np.random.default_rng(0).integers(0, 65535, (64, 64, 3)).astype(np.uint16))
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:9000])
+    fails(run("train", "a.png"), 1, "damaged")
+
+
+def test_a_cut_16_bit_tiff(run, tmp_path):
+    import fftool
+
+    fftool.write_image(tmp_path / "a.tif", np.zeros((64, 64, 3), np.uint16))
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:9000])
+    fails(run("train", "a.tif"), 1, "damaged")
+
+
+def test_an_animation(run, tmp_path):
+    frames = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in (0, 90, 180)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    fails(run("train", "a.gif"), 1, "3 pictures")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "seen"),
+    [
+        (("--scale", "-1"), "scale is -1"),
+        (("--scale", "0"), "scale is 0"),
+        (("--scale", "nan"), "scale is nan"),
+        (("--scale", "inf"), "scale is inf"),
+        (("--scale", "much"), "--scale"),
+        (("--dimension", "0"), "dimension is 0"),
+        (("--hidden", "0"), "0 units"),
+        (("--layers", "-1"), "-1 hidden layers"),
+        (("--layers", "100000"), "100000 hidden layers"),
+        (("--hidden", "1000000"), "parameters"),
+        (("--epochs", "0"), "epochs is 0"),
+        (("--batch-size", "0"), "batch size is 0"),
+        (("--learning-rate", "nan"), "learning rate is nan"),
+        (("--seed", "-1"), "seed is -1"),
+        (("--device", "toaster"), "--device"),
+        (("--encoding", "magic"), "--encoding"),
+        (("--loss", "hinge"), "--loss"),
+        (("--colour",), "--colour"),
+    ],
+)
+def test_a_wrong_setting_for_train(run, photo_path, tmp_path, arguments, seen):
+    fails(run("train", photo_path, *arguments), 2, seen)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "size", ["0x10", "-5x5", "10x", "x10", "1e9x1e9", "10x10x10", "0", "0%", "-5%", "huge", "", "nan"]
+)
+def test_a_size_that_is_none(run, model_path, tmp_path, size):
+    fails(run("render", model_path, "--size", size), 2, "is no size")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("crop", "seen"),
+    [
+        ("0,0,1", "no crop"),
+        ("a,b,c,d", "no crop"),
+        ("0,0,2,1", "no part of the picture"),
+        ("-0.1,0,1,1", "no part of the picture"),
+        ("0,0,0,1", "no part of the picture"),
+        ("nan,0,1,1", "no part of the picture"),
+        ("0.5,0,0.6,1", "no part of the picture"),
+    ],
+)
+def test_a_crop_that_is_none(run, model_path, tmp_path, crop, seen):
+    fails(run("render", model_path, "--crop", crop), 2, seen)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_size_beyond_memory(run, model_path, tmp_path):
+    fails(run("render", model_path, "--size", "1000000000x1000000000"), 1, "memory")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "seen"),
+    [
+        (("--bits", "12"), 2, "bit depth is 12"),
+        (("--bits", "16", "-o", "a.jpg"), 1, "JPEG holds 8 bits"),
+        (("-o", "a.xyz"), 1, ".png"),
+        (("-o", "missing/a.png"), 1, "no folder"),
+        (("-o", "-", "--json"), 2, "standard output"),
+        (("--size", "99999x1", "-o", "a.jpg"), 1, "65535"),
+    ],
+)
+def test_a_wrong_request_to_render(run, model_path, tmp_path, arguments, code, seen):
+    fails(run("render", model_path, *arguments), code, seen)
+    assert not list(tmp_path.iterdir())
+
+
+def test_alpha_that_a_format_cannot_hold(run, tmp_path):
+    Image.new("RGBA", (4, 4)).save(tmp_path / "a.png")
+    assert run("train", "a.png", "--epochs", 1).returncode == 0
+    fails(run("render", "model.st", "-o", "a.jpg"), 1, "alpha")
+
+
+@pytest.mark.parametrize(
+    ("data", "seen"),
+    [
+        (None, "there is no file"),
+        (b"", "not a whole safetensors file"),
+        (b"something else", "not a whole safetensors file"),
+        (PNG, "not a whole safetensors file"),
+    ],
+)
+@pytest.mark.parametrize("command", ["render", "info"])
+def test_a_file_that_is_no_checkpoint(run, tmp_path, command, data, seen):
+    if data is not None:
+        (tmp_path / "model.st").write_bytes(data)
+    fails(run(command, "model.st"), 1, seen)
+
+
+def test_a_checkpoint_cut_short(run, model_path, tmp_path):
+    (tmp_path / "model.st").write_bytes(model_path.read_bytes()[:-1000])
+    fails(run("render", "model.st"), 1, "not a whole safetensors file")
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({"format": "other"}, "not one of fftool's"),
+        ({"format_version": "2"}, "upgrade fftool"),
+        ({"config": {"network.hidden": 128}}, "does not fit its own config"),
+        ({"config": {"signal.source": "\x1b[31mred\n[red]"}}, None),
+    ],
+)
+def test_a_checkpoint_from_elsewhere(run, model_path, tmp_path, change, seen):
+    from test_checkpoint import rewrite
+
+    rewrite(model_path, tmp_path / "model.st", **change)
+    done = run("info", "model.st")
+    if seen:
+        fails(done, 1, seen)
+    else:
+        assert "\x1b" not in done.stdout
+        assert r"\x1b[31mred\n[red]" in done.stdout
+
+
+def test_output_that_cannot_be_written(run, photo_path, model_path, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    for command, source in (("train", photo_path), ("render", model_path)):
+        fails(run(command, source, "-o", "missing/a.png"), 1, "no folder")
+        fails(run(command, source, "-o", "file/a.png"), 1, "no folder")
+    fails(run("train", photo_path, "-o", "folder"), 1, "is a folder")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(run, photo_path, tmp_path):
+    (tmp_path / "folder").mkdir(mode=0o500)
+    fails(run("train", photo_path, "-o", "folder/a.st"), 1, "may not be written")
+
+
+@pytest.mark.parametrize("command", ["train", "render"])
+def test_a_full_disk(run, photo_path, model_path, tmp_path, command):
+    """A limit on the size of files stands in for the disk: writes past it fail as on a full one."""
+    source = photo_path if command == "train" else model_path
+    output = tmp_path / "a.png"
+    output.write_bytes(b"precious")
+    arguments = ("--epochs", 1) if command == "train" else ("--size", "300x300")
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))}
+    done = run(command, source, "-o", output, "--overwrite", *arguments, **limit)
+    fails(done, 1, "could not be written")
+    assert output.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_a_full_device(run, model_path):
+    fails(run("render", model_path, "-o", "/dev/full"), 1, "no suffix")
+    with Path("/dev/full").open("w") as full:
+        done = run("info", model_path, capture_output=False, stdout=full, stderr=-1)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_name_with_markup_is_shown_as_it_is(run):
+    fails(run("train", "[red]nope[/red] 猫\n.png"), 1, r"[red]nope[/red] 猫\n.png")

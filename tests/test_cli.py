@@ -1,0 +1,286 @@
+"""The commands, as a person types them."""
+
+import errno
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES, FFTOOL
+from PIL import Image
+
+import fftool
+
+QUICK = ("--hidden", 32, "--dimension", 32, "--scale", 8, "--epochs", 3)
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_train_then_render(run, photo_path, tmp_path):
+    """The first path through the product, with nothing but its defaults named in the README."""
+    trained = run("train", photo_path, "--epochs", 2)
+    assert trained.returncode == 0, trained.stderr
+    assert "PSNR" in trained.stdout
+    assert "fftool render model.st --size 500x500" in trained.stderr
+    rendered = run("render", "model.st", "--size", "500x500")
+    assert rendered.returncode == 0, rendered.stderr
+    assert rendered.stdout == "model-500x500.png\n"
+    assert pixels(tmp_path / "model-500x500.png").shape == (500, 500, 3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model-500x500.png", "model.st"]
+
+
+def test_a_real_photo_is_learnt(run, tmp_path):
+    """Five epochs of the bundled photo at half size: a network without features stays below 17 dB."""
+    Image.open(EXAMPLES / "astronaut.jpg").reduce(2).save(tmp_path / "photo.png")
+    result = {
+        kind: json.loads(
+            run("train", "photo.png", "--epochs", 5, "--encoding", kind, "-o", f"{kind}.st", "--json").stdout
+        )
+        for kind in ("gaussian", "none")
+    }
+    assert result["gaussian"]["psnr"] > 22
+    assert result["none"]["psnr"] < result["gaussian"]["psnr"] - 4
+
+
+def test_train_json(run, photo_path, photo, tmp_path):
+    done = run("train", photo_path, *QUICK, "--output", "a.st", "--seed", 7, "--loss", "mse", "--json")
+    report = json.loads(done.stdout)
+    assert report.keys() == {
+        "model", "psnr", "ssim", "loss", "seconds", "epochs", "pixels_per_second", "parameters", "device", "config"
+    }  # fmt: skip
+    network = fftool.load(tmp_path / "a.st")
+    assert report["model"] == "a.st"
+    assert report["psnr"] == fftool.psnr(photo.samples, fftool.render(network))
+    assert report["ssim"] == fftool.ssim(photo.samples, fftool.render(network))
+    assert report["epochs"] == 3
+    assert report["parameters"] == (64 + 1) * 32 + (32 + 1) * 32 + (32 + 1) * 3
+    assert report["pixels_per_second"] == pytest.approx(3 * 64 * 48 / report["seconds"])
+    training = report["config"]["training"]
+    assert (training["seed"], training["loss"], training["device"]) == (7, "mse", report["device"])
+    assert report["config"]["encoding"] == {"kind": "gaussian", "dimension": 32, "scale": 8.0}
+    assert report["config"]["network"] == {"hidden": 32, "layers": 2}
+
+
+def test_the_same_seed_gives_the_same_bytes(run, photo_path, tmp_path):
+    for name, seed in (("a.st", 1), ("b.st", 1), ("c.st", 2)):
+        assert run("train", photo_path, *QUICK, "-o", name, "--seed", seed).returncode == 0
+    a, b, c = ((tmp_path / name).read_bytes() for name in ("a.st", "b.st", "c.st"))
+    assert a == b
+    assert a != c
+
+
+@pytest.mark.parametrize("kind", ["positional", "basic", "none"])
+def test_every_encoding_trains_and_renders(run, photo_path, tmp_path, kind):
+    assert run("train", photo_path, *QUICK, "--encoding", kind, "--layers", 1).returncode == 0
+    assert run("render", "model.st", "-o", "a.png").returncode == 0
+    assert pixels(tmp_path / "a.png").shape == (48, 64, 3)
+
+
+def test_render_json(run, model_path, tmp_path):
+    report = json.loads(run("render", model_path, "--size", "20x10", "--bits", 16, "-o", "a.png", "--json").stdout)
+    assert report.pop("seconds") > 0
+    assert report == {"output": "a.png", "width": 20, "height": 10, "channels": 3, "bits": 16}
+    assert fftool.read_image(tmp_path / "a.png").bits == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "size"),
+    [
+        ((), "model-64x48.png", (64, 48)),
+        (("--size", "30x70"), "model-30x70.png", (30, 70)),
+        (("--size", "128"), "model-128x96.png", (128, 96)),
+        (("--size", "50%"), "model-32x24.png", (32, 24)),
+        (("--size", "1"), "model-1x1.png", (1, 1)),
+        (("--crop", "0.5,0.5,0.25,0.25"), "model-64x48.png", (64, 48)),
+        (("--crop", "0,0,1,0.5"), "model-64x24.png", (64, 24)),
+        (("--crop", "0,0,0.5,1", "--size", "200%"), "model-64x96.png", (64, 96)),
+        (("--crop", "0,0,0.25,1", "--size", "90"), "model-30x90.png", (30, 90)),
+    ],
+)
+def test_sizes(run, model_path, tmp_path, arguments, name, size):
+    done = run("render", model_path, *arguments)
+    assert done.stdout == f"{name}\n", done.stderr
+    with Image.open(tmp_path / name) as image:
+        assert image.size == size
+
+
+def test_a_crop_is_that_part_of_the_picture(run, model_path, tmp_path):
+    run("render", model_path, "--size", "256x192", "-o", "whole.png")
+    run("render", model_path, "--size", "128x48", "--crop", "0.25,0.5,0.5,0.25", "-o", "part.png")
+    whole, part = pixels(tmp_path / "whole.png").astype(int), pixels(tmp_path / "part.png")
+    assert np.abs(whole[96:144, 64:192] - part).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "bmp"])
+def test_formats(run, model_path, tmp_path, suffix):
+    assert run("render", model_path, "-o", f"a.{suffix}").returncode == 0
+    with Image.open(tmp_path / f"a.{suffix}") as image:
+        assert image.format.lower() == {"jpg": "jpeg"}.get(suffix, suffix)
+        assert image.size == (64, 48)
+
+
+def test_standard_output(run, model_path, tmp_path):
+    done = run("render", model_path, "-o", "-", text=False)
+    (tmp_path / "a.png").write_bytes(done.stdout)
+    np.testing.assert_array_equal(pixels(tmp_path / "a.png"), fftool.render(fftool.load(model_path)))
+
+
+@pytest.mark.parametrize(("channels", "bits"), [(1, 8), (2, 16), (3, 16), (4, 8)])
+def test_channels_and_depth_are_kept(run, tmp_path, channels, bits):
+    ramp = np.linspace(0, 2**bits - 1, 12).astype(f"u{bits // 8}")
+    samples = np.stack([np.roll(np.tile(ramp, (9, 1)), 3 * c, axis=1) for c in range(channels)], axis=-1)
+    fftool.write_image(tmp_path / "a.png", samples)
+    assert run("train", "a.png", "--epochs", 100, "--scale", 2).returncode == 0
+    assert run("render", "model.st", "-o", "b.png").returncode == 0
+    again = fftool.read_image(tmp_path / "b.png").samples
+    assert (again.shape, again.dtype) == (samples.shape, samples.dtype)
+    assert fftool.psnr(samples, again) > 25
+
+
+def test_info(run, model_path):
+    done = run("info", model_path)
+    for text in ("astronaut.jpg", "64 x 48", "gaussian", "scale 8", "132,355", "encoding.B", "F32 2 x 128"):
+        assert text in done.stdout
+    report = json.loads(run("info", model_path, "--json").stdout)
+    assert report.keys() == {"config", "tensors", "parameters", "bytes"}
+    assert report["tensors"]["encoding.B"] == {"shape": [2, 128], "dtype": "F32"}
+    assert report["bytes"] == model_path.stat().st_size
+
+
+LIGHT = """
+import sys
+sys.modules["torch"] = None  # makes every import of it fail
+sys.argv = ["fftool", *sys.argv[1:]]
+from fftool.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("--version",), ("train", "--help"), ("render", "--help"), ("info", "--help")]
+)
+def test_help_needs_no_torch(arguments):
+    done = subprocess.run([sys.executable, "-c", LIGHT, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "fftool" in done.stdout
+
+
+def test_info_needs_no_torch(model_path):
+    command = [sys.executable, "-c", LIGHT, "info", model_path]
+    assert "gaussian" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_version(run):
+    assert run("--version").stdout == f"fftool {fftool.__version__}\n"
+
+
+def test_no_arguments_show_the_help(run):
+    done = run()
+    assert "train" in done.stdout
+    assert done.stderr == ""
+
+
+def test_python_m_fftool():
+    done = subprocess.run([sys.executable, "-m", "fftool", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"fftool {fftool.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["train", "render"])
+def test_nothing_is_overwritten_unasked(run, photo_path, model_path, tmp_path, command):
+    arguments, name = {
+        "train": (("train", photo_path, *QUICK), "model.st"),
+        "render": (("render", model_path, "-o", "a.png"), "a.png"),
+    }[command]
+    (tmp_path / name).write_text("precious")
+    refused = run(*arguments)
+    assert refused.returncode == 1
+    assert "--overwrite" in refused.stderr
+    assert (tmp_path / name).read_text() == "precious"
+    assert run(*arguments, "--overwrite").returncode == 0
+    assert (tmp_path / name).read_bytes() != b"precious"
+
+
+def in_terminal(arguments, answer, cwd):
+    """What a person sees on a terminal of 80 columns, and the exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        os.environ |= {"TERM": "xterm", "COLUMNS": "80"}
+        os.execv(FFTOOL, ["fftool", *map(str, arguments)])
+    os.write(terminal, answer)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError as error:  # how Linux says that the other side has closed
+            assert error.errno == errno.EIO
+            break
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"y\n", 0)])
+def test_in_a_terminal_it_asks(model_path, tmp_path, answer, code):
+    (tmp_path / "a.png").write_text("precious")
+    shown, exit_code = in_terminal(("render", model_path, "-o", "a.png"), answer, tmp_path)
+    assert "a.png exists already. Overwrite it?" in shown
+    assert exit_code == code
+    assert ((tmp_path / "a.png").read_bytes() == b"precious") == (code != 0)
+
+
+def test_in_a_terminal_a_bar_shows_the_work(photo_path, tmp_path):
+    shown, exit_code = in_terminal(("train", photo_path, "--epochs", 20), b"", tmp_path)
+    assert exit_code == 0
+    for text in ("Training", "epoch ", "/20", "loss", "dB", "px/s", "left"):
+        assert text in shown
+
+
+def test_a_terminal_is_not_sent_a_picture(model_path, tmp_path):
+    shown, exit_code = in_terminal(("render", model_path, "-o", "-"), b"", tmp_path)
+    assert exit_code == 1
+    assert "terminal" in shown
+    assert "PNG" not in shown
+
+
+def test_ctrl_c_leaves_a_checkpoint_that_renders(run, photo_path, tmp_path):
+    """Interrupted in the middle of a run that would take hours."""
+    command = [FFTOOL, "train", photo_path, "--epochs", "1000000", "--json"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    line = process.stderr.readline()  # a line now and then tells of the work, so it is under way
+    assert "Training" in line
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "model.st" in stderr
+    report = json.loads(stdout)
+    assert 0 < report["epochs"] < 1_000_000
+    assert report["psnr"] > 15
+    assert run("render", "model.st", "-o", "a.png").returncode == 0
+    assert [p.name for p in sorted(tmp_path.iterdir())] == ["a.png", "model.st"]
+
+
+def test_a_second_ctrl_c_harms_no_file(photo_path, tmp_path):
+    (tmp_path / "model.st").write_text("precious")
+    command = [FFTOOL, "train", photo_path, "--epochs", "1000000", "--overwrite"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [p.name for p in tmp_path.iterdir()] == ["model.st"]
+    if (tmp_path / "model.st").read_bytes() != b"precious":  # the first one was in time to save
+        fftool.load(tmp_path / "model.st")
+
+
+def test_the_traceback_is_there_for_those_who_ask(run):
+    done = run("train", "nope.png", env=os.environ | {"FFTOOL_DEBUG": "1"})
+    assert "Traceback" in done.stderr

@@ -1,0 +1,202 @@
+"""Picture files of each kind, made by Pillow, tifffile and imagecodecs, and read as a viewer would show them."""
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from fftool import FFToolError, read_image, write_image
+
+RANDOM = np.random.default_rng(0)
+
+
+def noise(channels: int, bits: int = 8, size: tuple[int, int] = (5, 7)) -> np.ndarray:
+    return RANDOM.integers(0, 2**bits, (*size, channels)).astype({8: np.uint8, 16: np.uint16}[bits])
+
+
+def flat(samples: np.ndarray) -> np.ndarray:
+    return samples[:, :, 0] if samples.shape[2] == 1 else samples
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_8_bits(tmp_path, channels, suffix):
+    samples, path = noise(channels), tmp_path / f"a{suffix}"
+    Image.fromarray(flat(samples)).save(path)
+    signal = read_image(path)
+    assert (signal.bits, signal.channels, signal.source) == (8, channels, path.name)
+    np.testing.assert_array_equal(signal.samples, samples)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_16_bit_png(tmp_path, channels):
+    samples, path = noise(channels, 16), tmp_path / "a.png"
+    path.write_bytes(imagecodecs.png_encode(samples))
+    np.testing.assert_array_equal(read_image(path).samples, samples)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("options", [{}, {"compression": "lzw"}, {"byteorder": ">"}, {"planarconfig": "separate"}])
+def test_16_bit_tiff(tmp_path, channels, options):
+    samples, path = noise(channels, 16), tmp_path / "a.tif"
+    planes = np.moveaxis(samples, -1, 0) if "planarconfig" in options and channels > 1 else flat(samples)
+    layout = {
+        "photometric": "rgb" if channels > 2 else "minisblack",
+        "extrasamples": ["unassalpha"] if channels in (2, 4) else None,
+    } | (options if channels > 1 or "planarconfig" not in options else {})
+    tifffile.imwrite(path, planes, **layout)
+    np.testing.assert_array_equal(read_image(path).samples, samples)
+
+
+def test_16_bit_tiff_where_white_is_zero(tmp_path):
+    samples, path = noise(1, 16), tmp_path / "a.tif"
+    tifffile.imwrite(path, 65535 - samples[:, :, 0], photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(path).samples, samples)
+
+
+def test_16_bit_pgm(tmp_path):
+    samples, path = noise(1, 16), tmp_path / "a.pgm"
+    path.write_bytes(b"P5 7 5 65535\n" + samples.astype(">u2").tobytes())
+    np.testing.assert_array_equal(read_image(path).samples, samples)
+
+
+def test_palette(tmp_path):
+    image = Image.fromarray(noise(3)).quantize(8)
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "a.gif")
+    for name in ("a.png", "a.gif"):
+        np.testing.assert_array_equal(read_image(tmp_path / name).samples, np.asarray(image.convert("RGB")))
+
+
+def test_palette_with_transparency(tmp_path):
+    image = Image.fromarray(noise(3)).quantize(8)
+    image.save(tmp_path / "a.png", transparency=2)
+    samples = read_image(tmp_path / "a.png").samples
+    assert samples.shape == (5, 7, 4)
+    np.testing.assert_array_equal(samples[:, :, 3] == 0, np.asarray(image) == 2)
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 2), ("RGB", 4)])
+def test_a_transparent_colour(tmp_path, mode, channels):
+    image = Image.new(mode, (3, 2), 7 if mode == "L" else (7, 7, 7))
+    image.save(tmp_path / "a.png", transparency=7 if mode == "L" else (7, 7, 7))
+    samples = read_image(tmp_path / "a.png").samples
+    assert samples.shape == (2, 3, channels)
+    assert (samples[:, :, -1] == 0).all()
+
+
+def test_black_and_white(tmp_path):
+    samples = noise(1) // 128 * 255
+    Image.fromarray(samples[:, :, 0]).convert("1").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").samples, samples)
+
+
+def test_cmyk_jpeg(tmp_path):
+    """A patch of cyan ink is cyan to look at."""
+    Image.new("CMYK", (16, 16), (255, 0, 0, 0)).save(tmp_path / "a.jpg", quality=100)
+    samples = read_image(tmp_path / "a.jpg").samples
+    assert samples.shape == (16, 16, 3)
+    assert np.abs(samples.astype(int) - (0, 255, 255)).max() <= 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["RGB", "L", "LA", "P", "RGB;16"])
+def test_exif_orientation(tmp_path, orientation, kind):
+    """As Pillow's own exif_transpose turns it; 16-bit pictures, which Pillow cannot keep, by their upper 8 bits."""
+    path = tmp_path / "a.png"
+    exif = Image.Exif()
+    exif[274] = orientation
+    if kind == "RGB;16":
+        path = tmp_path / "a.tif"
+        tags = [(274, "H", 1, orientation, True)]
+        tifffile.imwrite(path, noise(3, 16) // 257 * 257, photometric="rgb", extratags=tags)
+    else:
+        image = Image.fromarray(flat(noise(2 if kind == "LA" else 3))).convert(kind)
+        image.save(path, exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB" if kind == "P" else image.mode))
+    samples = read_image(path).samples
+    np.testing.assert_array_equal(flat(samples // 257 if kind == "RGB;16" else samples), expected)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (8, 1)])
+def test_the_smallest_pictures(tmp_path, size):
+    samples, path = noise(3, size=size), tmp_path / "a.png"
+    write_image(path, samples)
+    np.testing.assert_array_equal(read_image(path).samples, samples)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".tiff"])
+def test_an_animation_is_refused(tmp_path, suffix):
+    frames = [Image.fromarray(noise(3)) for _ in range(3)]
+    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(FFToolError, match="3 pictures"):
+        read_image(tmp_path / f"a{suffix}")
+
+
+def test_deep_tiff_pages_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 5, 7), np.uint16), photometric="minisblack")
+    with pytest.raises(FFToolError, match="3 pictures"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_a_cameras_preview_does_not_make_an_animation(tmp_path):
+    first, second = Image.fromarray(noise(3)), Image.fromarray(noise(3))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
+    assert read_image(tmp_path / "a.jpg").samples.shape == (5, 7, 3)
+
+
+def test_floating_point_samples_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 7), np.float32))
+    with pytest.raises(FFToolError, match="float32"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(("suffix", "bits"), [(".png", 8), (".png", 16), (".tiff", 8), (".tif", 16), (".bmp", 8)])
+def test_lossless_formats_give_back_what_was_written(tmp_path, channels, suffix, bits):
+    samples, path = noise(channels, bits), tmp_path / f"a{suffix}"
+    if suffix == ".bmp" and channels in (2, 4):
+        with pytest.raises(FFToolError, match="alpha"):
+            write_image(path, samples)
+        return
+    write_image(path, samples)
+    np.testing.assert_array_equal(read_image(path).samples, samples)
+
+
+@pytest.mark.parametrize(("suffix", "channels"), [(".jpg", 1), (".jpeg", 3), (".webp", 3), (".webp", 4), (".JPG", 3)])
+def test_lossy_formats_come_close(tmp_path, suffix, channels):
+    ramp = np.linspace(0, 255, 32, dtype=np.uint8)
+    samples = np.stack([np.tile(ramp, (32, 1))] * (channels - (channels == 4)), axis=-1)
+    samples = np.concatenate([samples, np.full((32, 32, 1), 255, np.uint8)], axis=-1) if channels == 4 else samples
+    write_image(tmp_path / f"a{suffix}", samples)
+    again = read_image(tmp_path / f"a{suffix}").samples
+    assert again.shape[:2] == (32, 32)
+    assert np.abs(again[..., 0].astype(int) - samples[..., 0]).max() <= 8
+
+
+def test_grey_is_written_as_grey(tmp_path):
+    for suffix, mode in ((".png", "L"), (".jpg", "L"), (".tiff", "L"), (".bmp", "L")):
+        write_image(tmp_path / f"a{suffix}", noise(1))
+        with Image.open(tmp_path / f"a{suffix}") as image:
+            assert image.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "seen"),
+    [
+        ("a.jpg", noise(3, 16), "JPEG holds 8 bits"),
+        ("a.webp", noise(3, 16), "WebP holds 8 bits"),
+        ("a.bmp", noise(1, 16), "BMP holds 8 bits"),
+        ("a.jpg", noise(4), "JPEG holds no alpha"),
+        ("a.xyz", noise(3), "no suffix"),
+        ("a", noise(3), "no suffix"),
+        ("a.jpg", noise(1, size=(1, 65536)), "65536x1"),
+        ("a.webp", noise(1, size=(16384, 1)), "1x16384"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_said(tmp_path, name, samples, seen):
+    with pytest.raises(FFToolError, match=seen):
+        write_image(tmp_path / name, samples)
+    assert not list(tmp_path.iterdir())
