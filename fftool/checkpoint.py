@@ -48,11 +48,14 @@ class Description:
 def save(network: CoordinateMLP, path: str | Path) -> None:
     """Write a network and its config to a file, which appears complete or not at all.
 
-    The same network gives the same bytes. Raises FFToolError where the file can't be written.
+    The same network gives the same bytes. Raises FFToolError where the file can't be written, and for a network whose
+    weights are not finite.
     """
     from safetensors.torch import save as to_bytes
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+        raise FFToolError("the network holds numbers that are not finite", "train it anew with a lower --learning-rate")
     metadata = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.adam import adam
 
 from fftool import __version__
 from fftool.config import Config, EncodingConfig, NetworkConfig, TrainingConfig, TrainingResult
@@ -20,6 +19,7 @@ from fftool.errors import FFToolError
 from fftool.grid import cell_centres
 from fftool.metrics import psnr, ssim
 from fftool.network import CoordinateMLP, generator
+from fftool.optimizer import Adam, learning_rate_factor
 from fftool.rendering import Report, ignore, render
 from fftool.signal import Signal
 
@@ -60,15 +60,6 @@ def default_batch_size(cells: int) -> int:
     68, 92 and 111 thousand samples a second. Below 64 a step costs the same however small it is.
     """
     return min(max(math.isqrt(cells), 64), 512)
-
-
-def learning_rate_factor(step: int, steps: int) -> float:
-    """The share of the learning rate for a step: up in the first steps, then down to 0 along half a cosine.
-
-    On Kodak pictures 2 and 5 at 384×256, 10 epochs, the cosine gains 1 dB over a constant rate, the warm-up 0.4 dB.
-    """
-    warm_up = min(1, (step + 1) / max(1, min(steps // 50, 500)))
-    return warm_up * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def fit(
@@ -115,6 +106,8 @@ def fit(
             with torch.no_grad():
                 sums += len(index) * torch.stack([loss, F.mse_loss(logits.sigmoid(), values)])
             step, visited = step + 1, visited + len(index)
+            if visited == signal.cells and not sums.isfinite().all():
+                raise _not_finite(epoch, training)
             yield Progress(
                 network=model,
                 epochs=epoch + (visited == signal.cells),
@@ -124,36 +117,13 @@ def fit(
                 seconds=perf_counter() - start,
                 _means=sums / visited,
             )
-        if not sums.isfinite().all():
-            raise FFToolError(
-                f"the loss is no longer a finite number after epoch {epoch + 1}",
-                f"use a --learning-rate below {training.learning_rate:g}",
-            )
 
 
-class Adam:
-    """Adam (Kingma and Ba, 2015), by torch's fused kernel.
-
-    `torch.optim.Adam` does the same after importing a compiler, which takes longer than learning a small picture.
-    """
-
-    BETAS = (0.9, 0.99)  # 0.4 to 1 dB better than (0.9, 0.999) on Kodak pictures 2 and 5 at 384×256, 10 epochs
-
-    def __init__(self, parameters: list[Tensor]) -> None:
-        self.parameters = parameters
-        self.means = [torch.zeros_like(p) for p in parameters]
-        self.squares = [torch.zeros_like(p) for p in parameters]
-        self.counts = [torch.zeros((), device=p.device) for p in parameters]
-
-    def step(self, loss: Tensor, learning_rate: float) -> None:
-        """Move the parameters against the gradient of the loss."""
-        gradients = list(torch.autograd.grad(loss, self.parameters))
-        with torch.no_grad():
-            adam(
-                self.parameters, gradients, self.means, self.squares, [], self.counts,
-                fused=True, lr=learning_rate, beta1=self.BETAS[0], beta2=self.BETAS[1], eps=1e-8,
-                weight_decay=0, amsgrad=False, maximize=False,
-            )  # fmt: skip
+def _not_finite(epoch: int, training: TrainingConfig) -> FFToolError:
+    return FFToolError(
+        f"the loss is no longer a finite number after epoch {epoch + 1}",
+        f"use a --learning-rate below {training.learning_rate:g}",
+    )
 
 
 class _Samples:
@@ -174,15 +144,17 @@ def evaluate(progress: Progress, signal: Signal, report: Report = ignore) -> Tra
     """Compare the trained picture, drawn at the trained size and rounded to the source's bit depth, with its source.
 
     The result is also recorded in the network's config, and so in a checkpoint saved after this. `report` is called as
-    by `render`.
+    by `render`. Raises FFToolError if the loss was no finite number.
     """
-    network = progress.network
+    network, loss = progress.network, progress.loss
+    if not math.isfinite(loss):
+        raise _not_finite(progress.epochs, network.config.training)
     samples = render(network, report=report)
     decibels = psnr(signal.samples, samples)
     result = TrainingResult(
         epochs=progress.epochs,
         steps=progress.step,
-        loss=progress.loss,
+        loss=loss,
         psnr=decibels if math.isfinite(decibels) else None,
         ssim=ssim(signal.samples, samples),
     )

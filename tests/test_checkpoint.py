@@ -189,6 +189,15 @@ def test_a_failed_save_leaves_what_was_there(model_path, tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["model.st"]
 
 
+def test_a_network_of_nans_is_not_saved(model_path, target):
+    network = fftool.load(model_path)
+    with torch.no_grad():
+        network.layers[1].weight[3, 5] = torch.nan
+    with pytest.raises(FFToolError, match="not finite"):
+        fftool.save(network, target)
+    assert not target.exists()
+
+
 def test_a_link_stays_a_link(model_path, tmp_path):
     real, link = tmp_path / "real.st", tmp_path / "link.st"
     real.write_bytes(b"old")

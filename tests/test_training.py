@@ -10,7 +10,7 @@ from torch import nn
 
 import fftool
 from fftool import EncodingConfig, FFToolError, NetworkConfig, Signal, TrainingConfig
-from fftool.training import Adam, learning_rate_factor
+from fftool.optimizer import Adam, learning_rate_factor
 
 
 def train(signal, *, epochs=3, stop=math.inf, kind="gaussian", scale=8.0, network=NetworkConfig(hidden=32), **settings):

@@ -37,7 +37,7 @@ BatchSize = Annotated[
     ),
 ]
 LearningRate = Annotated[
-    float, typer.Option("--learning-rate", help="Adam's first step size.", rich_help_panel=TRAINING)
+    float, typer.Option("--learning-rate", help="Adam's step size at its highest.", rich_help_panel=TRAINING)
 ]
 Loss = Annotated[
     config.Loss,

@@ -39,8 +39,9 @@ def render(
 ) -> None:
     """Draw a checkpoint at any width and height.
 
-    The suffix of the output names its format: png, jpg, webp, tiff or bmp. A crop without a size is drawn as large as
-    the whole picture was.
+    The suffix of the output names its format: png, jpg, webp, tiff or bmp.
+
+    A crop without a size is drawn as large as the whole picture was.
     """
     if bits not in (None, 8, 16):
         raise SettingError(f"the bit depth is {bits}", "8 or 16 is supported")
