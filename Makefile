@@ -1,6 +1,6 @@
 # Needs Python 3.11 or newer and nothing else: `make demo` and `make test` install what they use into .venv.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 FFTOOL := .venv/bin/fftool
 
 .PHONY: demo test lint types readme clean
@@ -11,9 +11,9 @@ demo: .venv/installed
 	$(FFTOOL) render demo/astronaut.st --size 500x500 -o demo/astronaut-500x500.png --overwrite
 	$(FFTOOL) render demo/astronaut.st --size 500x500 --crop 0.3,0.1,0.3,0.3 -o demo/astronaut-face.png --overwrite
 	@echo
-	@echo "The photo:                examples/astronaut.jpg"
-	@echo "The network's picture:    demo/astronaut-500x500.png"
-	@echo "Its face, three times as large: demo/astronaut-face.png"
+	@echo "The photo:                        examples/astronaut.jpg"
+	@echo "The network's picture of it:      demo/astronaut-500x500.png"
+	@echo "The face, drawn anew at 500x500:  demo/astronaut-face.png"
 
 test: .venv/developing
 	.venv/bin/pytest

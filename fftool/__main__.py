@@ -1,5 +1,17 @@
-"""`python -m fftool` is `fftool`."""
+"""Where the command starts: `fftool`, and `python -m fftool`."""
 
-from fftool.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line; a Ctrl-C that comes while it is still loading ends it quietly too."""
+    try:
+        from fftool.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

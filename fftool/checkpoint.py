@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from fftool.config import Config
 from fftool.errors import FFToolError
-from fftool.files import replacing
+from fftool.files import check_readable, replacing
 
 if TYPE_CHECKING:
     from fftool.network import CoordinateMLP
@@ -54,7 +54,7 @@ def save(network: CoordinateMLP, path: str | Path) -> None:
     from safetensors.torch import save as to_bytes
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    if not all(tensor.isfinite().all() for tensor in tensors.values()):
+    if not _is_finite(network):
         raise FFToolError("the network holds numbers that are not finite", "train it anew with a lower --learning-rate")
     metadata = {
         "format": FORMAT,
@@ -72,6 +72,7 @@ def describe(path: str | Path) -> Description:
     not those that its config asks for.
     """
     path = Path(path)
+    check_readable(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -81,7 +82,10 @@ def describe(path: str | Path) -> Description:
             }
             size = path.stat().st_size
     except (OSError, SafetensorError) as error:
-        raise _unreadable(path, error) from error
+        raise FFToolError(
+            f"{path} is not a whole safetensors file ({error})",
+            "it may be another kind of file, or cut short: copy it again, or train anew",
+        ) from error
     config = _config(path, metadata)
     _check_tensors(path, config, tensors)
     return Description(config=config, tensors=tensors, parameters=config.parameters, bytes=size)
@@ -89,14 +93,20 @@ def describe(path: str | Path) -> Description:
 
 def load(path: str | Path) -> CoordinateMLP:
     """Read a network, on the CPU, ready to render. Raises FFToolError as `describe` does."""
-    from safetensors.torch import load_file
+    from safetensors.torch import load as from_bytes
 
     from fftool.network import CoordinateMLP
 
     network = CoordinateMLP(describe(path).config)
-    tensors = load_file(path)
+    tensors = from_bytes(Path(path).read_bytes())
     network.load_state_dict({name: t for name, t in tensors.items() if not name.startswith(RESUME)})
+    if not _is_finite(network):
+        raise FFToolError(f"{path} holds numbers that are not finite", "train it anew with a lower --learning-rate")
     return network.eval()
+
+
+def _is_finite(network: CoordinateMLP) -> bool:
+    return all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
 
 
 def _with_sorted_header(data: bytes) -> bytes:
@@ -105,19 +115,6 @@ def _with_sorted_header(data: bytes) -> bytes:
     header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # the format aligns the tensors to 8 bytes
     return len(header).to_bytes(8, "little") + header + data[end:]
-
-
-def _unreadable(path: Path, error: Exception) -> FFToolError:
-    if not path.exists():
-        return FFToolError(f"there is no file {path}", "fftool train PICTURE makes a checkpoint")
-    if path.is_dir():
-        return FFToolError(f"{path} is a folder, not a checkpoint", "name a file in it")
-    if isinstance(error, PermissionError):
-        return FFToolError(f"{path} may not be read", "check its permissions")
-    return FFToolError(
-        f"{path} is not a whole safetensors file ({error})",
-        "it may be another kind of file, or cut short: copy it again, or train anew",
-    )
 
 
 def _config(path: Path, metadata: dict[str, str]) -> Config:
@@ -131,7 +128,7 @@ def _config(path: Path, metadata: dict[str, str]) -> Config:
         )
     try:
         return msgspec.json.decode(metadata.get("config", ""), type=Config)
-    except (msgspec.DecodeError, FFToolError) as error:
+    except (msgspec.DecodeError, RecursionError, FFToolError) as error:
         raise FFToolError(
             f"{path} has a config that makes no sense: {error}", "copy the file again, or train anew"
         ) from error

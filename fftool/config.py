@@ -20,6 +20,9 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
 MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
+MAX_EPOCHS = 10**9
+MAX_BATCH_SIZE = 2**31 - 1
+MAX_SCALE = 1e9  # far above what the largest picture can show, and below where a phase overflows
 
 
 def _require(holds: bool, seen: str, hint: str) -> None:
@@ -59,10 +62,15 @@ class EncodingConfig:
     def __post_init__(self) -> None:
         _require(self.dimension > 0, f"the encoding's dimension is {self.dimension}", "it is a number from 1 up")
         _require(
-            math.isfinite(self.scale) and self.scale > 0,
+            0 < self.scale <= MAX_SCALE,  # which is false for a NaN
             f"the scale is {self.scale:g}",
             "σ is a positive number, in cycles per picture side: 25 suits most photos",
         )
+
+    @property
+    def uses_scale(self) -> bool:
+        """Whether σ has a part in B."""
+        return self.kind in ("gaussian", "positional")
 
     def frequencies(self, axes: int) -> int:
         """m, the number of columns of B over that many coordinates."""
@@ -115,9 +123,15 @@ class TrainingConfig:
     result: TrainingResult | None = None
 
     def __post_init__(self) -> None:
-        _require(self.epochs > 0, f"the number of epochs is {self.epochs}", "at least 1 is needed")
         _require(
-            self.batch_size is None or self.batch_size > 0, f"the batch size is {self.batch_size}", "use 1 or more"
+            0 < self.epochs <= MAX_EPOCHS,
+            f"the number of epochs is {self.epochs}",
+            f"it is a number from 1 to {MAX_EPOCHS:,}",
+        )
+        _require(
+            self.batch_size is None or 0 < self.batch_size <= MAX_BATCH_SIZE,
+            f"the batch size is {self.batch_size}",
+            f"it is a number from 1 to {MAX_BATCH_SIZE:,}",
         )
         _require(
             math.isfinite(self.learning_rate) and self.learning_rate > 0,
@@ -138,6 +152,12 @@ class Config:
     version: str  # of the fftool that wrote it
 
     def __post_init__(self) -> None:
+        axes = len(self.signal.axes)
+        _require(
+            self.encoding.kind != "positional" or self.encoding.dimension >= axes,
+            f"the positional encoding has {self.encoding.dimension} frequencies for {axes} axes",
+            "it needs one for each axis, or more",
+        )
         _require(
             self.parameters <= MAX_PARAMETERS,
             f"the network would have {self.parameters:,} parameters",

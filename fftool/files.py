@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one, and nothing that exists is harmed by a failure."""
+"""Files, from outside: found out before work whether they will do, and never seen half written."""
 
 from __future__ import annotations
 
@@ -14,15 +14,36 @@ from fftool.errors import FFToolError
 HINTS = {errno.ENOSPC: "free some space, or name a file on another disk with -o"}
 
 
-def check_writable(path: Path) -> None:
-    """Find out before long work whether a file can be written there. Raises FFToolError if not."""
-    folder = path.resolve().parent
-    if path.is_dir():
-        raise FFToolError(f"{path} is a folder", "name the file to write in it with -o")
-    if not folder.is_dir():
-        raise FFToolError(f"there is no folder {folder}", "make it first, or name another file with -o")
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        raise FFToolError(f"{path} may not be written", "name a file in a folder of your own with -o")
+def check_readable(path: Path) -> None:
+    """Raise FFToolError unless there is a regular file that may be read."""
+    try:
+        if not path.exists():
+            raise FFToolError(f"there is no file {path}", "check its name, or give the whole path")
+        if path.is_dir():
+            raise FFToolError(f"{path} is a folder", "name a file in it")
+        if not path.is_file():
+            raise FFToolError(f"{path} is no regular file", "save it to one first")
+        if not os.access(path, os.R_OK):
+            raise FFToolError(f"{path} may not be read", "check its permissions")
+    except OSError as error:
+        raise FFToolError(f"{path} cannot be read: {error.strerror}", "check its name") from error
+
+
+def check_writable(path: Path, source: Path) -> None:
+    """Find out before long work whether a file can be written there, made from `source`. Raises FFToolError if not."""
+    target = Path(os.path.realpath(path))
+    try:
+        if target.is_dir():
+            raise FFToolError(f"{path} is a folder", "name the file to write in it with -o")
+        if not target.parent.is_dir():
+            raise FFToolError(f"there is no folder {target.parent}", "make it first, or name another file with -o")
+        special = target.exists() and not target.is_file()  # a device, which is written and not replaced
+        if not all(os.access(p, os.W_OK) for p in (target, *([] if special else [target.parent])) if p.exists()):
+            raise FFToolError(f"{path} may not be written", "name a file in a folder of your own with -o")
+        if target.exists() and source.exists() and target.samefile(source):
+            raise FFToolError(f"{path} is the file that is read", "name another file to write with -o")
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 @contextmanager
@@ -31,7 +52,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises FFToolError where writing fails; `path` is then as it was before.
     """
-    target = path.resolve()  # so that a link stays a link
+    target = Path(os.path.realpath(path))  # so that a link stays a link
     try:
         if target.exists() and not target.is_file():  # a device or a pipe can't be replaced, and holds nothing
             with target.open("wb") as file:
@@ -47,5 +68,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         finally:
             draft.unlink(missing_ok=True)
     except OSError as error:
-        hint = HINTS.get(error.errno or 0, "name another file with -o")
-        raise FFToolError(f"{path} could not be written: {error.strerror or error}", hint) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> FFToolError:
+    hint = HINTS.get(error.errno or 0, "name another file with -o")
+    return FFToolError(f"{path} could not be written: {error.strerror or error}", hint)

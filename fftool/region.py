@@ -21,7 +21,9 @@ class Region:
 
     def __post_init__(self) -> None:
         for origin, extent in zip(self.origin, self.extent, strict=True):
-            if not (origin >= 0 and extent > 0 and origin + extent <= 1 + ROUNDING):  # a NaN fails each comparison
+            if not (
+                origin >= 0 and extent > ROUNDING and origin + extent <= 1 + ROUNDING
+            ):  # a NaN fails each comparison
                 raise SettingError(
                     f"a region that starts at {origin:g} and extends {extent:g} is no part of the picture",
                     "its sides are fractions: they start at 0 or later, and end at 1 or before",

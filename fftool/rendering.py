@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 import torch
 
-from fftool.errors import FFToolError
+from fftool.errors import FFToolError, SettingError
 from fftool.grid import cell_centres
 from fftool.network import CoordinateMLP
 from fftool.region import Region
@@ -46,12 +46,17 @@ def render(
         uint8 or uint16 array with shape (*shape, channels).
 
     Raises:
-        FFToolError: if the result does not fit in memory.
+        FFToolError: if the result does not fit in memory, or a size, region or bit depth makes no sense.
 
     """
     signal = network.config.signal
     shape = shape or signal.shape
     bits = bits or signal.bits
+    if len(shape) != len(signal.axes) or min(shape) < 1 or (region and len(region.extent) != len(shape)):
+        axes = ", ".join(signal.axes)
+        raise SettingError(f"a signal with axes ({axes}) cannot have the shape {shape}", "give a size for each axis")
+    if bits not in DTYPES:
+        raise SettingError(f"the bit depth is {bits}", "8 or 16 is supported")
     samples = _empty((prod(shape), signal.channels), bits)
     with torch.inference_mode():
         for start in range(0, len(samples), BLOCK):
@@ -65,5 +70,5 @@ def render(
 def _empty(shape: tuple[int, int], bits: int) -> Samples:
     try:
         return np.empty(shape, DTYPES[bits])
-    except (MemoryError, ValueError) as error:
+    except (MemoryError, OverflowError, ValueError) as error:
         raise FFToolError(f"{shape[0]:,} cells do not fit in memory", "ask for a smaller size") from error

@@ -130,7 +130,7 @@ class _Samples:
     """A signal's samples on a device, in their own 8 or 16 bits, made into values in [0, 1] batch by batch."""
 
     def __init__(self, signal: Signal, device: str) -> None:
-        rows = np.require(signal.samples.reshape(-1, signal.channels), requirements="W")
+        rows = np.require(signal.samples.reshape(-1, signal.channels), requirements=["C", "W"])
         self.peak = np.iinfo(rows.dtype).max
         # torch cannot index uint16: the same bits are kept as int16, and the sign is masked off again
         self.rows = torch.from_numpy(rows.view(np.int16) if signal.bits == 16 else rows).to(device)

@@ -142,6 +142,19 @@ def test_a_checkpoint_that_contradicts_itself_is_refused(model_path, target, cha
             read(target)
 
 
+def test_weights_that_are_not_finite_are_refused(model_path, target):
+    rewrite(model_path, target, tensors={"layers.1.bias": np.full(256, np.inf, np.float32)})
+    with pytest.raises(FFToolError, match="not finite"):
+        fftool.load(target)
+
+
+def test_a_config_nested_beyond_reason_is_refused(model_path, target):
+    tensors, metadata = contents(model_path)
+    safetensors.numpy.save_file(tensors, target, metadata | {"config": '{"a":' * 100_000})
+    with pytest.raises(FFToolError, match="makes no sense"):
+        fftool.describe(target)
+
+
 def test_other_files_are_refused(model_path, tmp_path):
     files = {
         "empty": b"",

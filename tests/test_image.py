@@ -1,10 +1,12 @@
 """Picture files of each kind, made by Pillow, tifffile and imagecodecs, and read as a viewer would show them."""
 
+import itertools
+
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageOps
+from PIL import Image
 
 from fftool import FFToolError, read_image, write_image
 
@@ -100,24 +102,40 @@ def test_cmyk_jpeg(tmp_path):
     assert np.abs(samples.astype(int) - (0, 255, 255)).max() <= 4
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["RGB", "L", "LA", "P", "RGB;16"])
-def test_exif_orientation(tmp_path, orientation, kind):
-    """As Pillow's own exif_transpose turns it; 16-bit pictures, which Pillow cannot keep, by their upper 8 bits."""
-    path = tmp_path / "a.png"
+TURNED = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("mode", ["RGB", "L", "LA", "P", "CMYK", "16 bits"])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_orientation(tmp_path, orientation, mode, suffix):
+    """A picture with an orientation is the same picture without one, turned."""
+    plain, tagged = tmp_path / f"plain{suffix}", tmp_path / f"tagged{suffix}"
     exif = Image.Exif()
     exif[274] = orientation
-    if kind == "RGB;16":
-        path = tmp_path / "a.tif"
-        tags = [(274, "H", 1, orientation, True)]
-        tifffile.imwrite(path, noise(3, 16) // 257 * 257, photometric="rgb", extratags=tags)
+    if mode == "16 bits" and suffix == ".tif":
+        samples = noise(3, 16)
+        tifffile.imwrite(plain, samples, photometric="rgb")
+        tifffile.imwrite(tagged, samples, photometric="rgb", extratags=[(274, "H", 1, orientation, True)])
+    elif mode == "16 bits":
+        image = Image.fromarray(noise(1, 16)[:, :, 0])
+        image.save(plain)
+        image.save(tagged, exif=exif)
     else:
-        image = Image.fromarray(flat(noise(2 if kind == "LA" else 3))).convert(kind)
-        image.save(path, exif=exif)
-    with Image.open(path) as image:
-        expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB" if kind == "P" else image.mode))
-    samples = read_image(path).samples
-    np.testing.assert_array_equal(flat(samples // 257 if kind == "RGB;16" else samples), expected)
+        mode = "RGBA" if (mode, suffix) == ("CMYK", ".png") else mode
+        image = Image.fromarray(flat(noise(2 if mode == "LA" else 3))).convert(mode)
+        image.save(plain)
+        image.save(tagged, exif=exif)
+    np.testing.assert_array_equal(read_image(tagged).samples, TURNED[orientation](read_image(plain).samples))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (8, 1)])
@@ -147,10 +165,47 @@ def test_a_cameras_preview_does_not_make_an_animation(tmp_path):
     assert read_image(tmp_path / "a.jpg").samples.shape == (5, 7, 3)
 
 
-def test_floating_point_samples_are_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 7), np.float32))
-    with pytest.raises(FFToolError, match="float32"):
+@pytest.mark.parametrize(
+    ("samples", "layout", "seen"),
+    [
+        (np.zeros((5, 7), np.float32), {"photometric": "minisblack"}, "float32"),
+        (noise(4, 16), {"photometric": "separated"}, "SEPARATED"),
+        (noise(3, 16), {"photometric": "cielab"}, "CIELAB"),
+        (noise(5, 16), {"photometric": "minisblack", "planarconfig": "contig"}, "MINISBLACK"),
+        (noise(4, 16), {"photometric": "rgb", "extrasamples": ["assocalpha"]}, "RGB"),
+        (noise(1, 16)[:, :, 0], {"photometric": "palette", "colormap": np.zeros((3, 65536), np.uint16)}, "PALETTE"),
+        (noise(1, 16, (3, 9 * 13)).reshape(3, 9, 13), {"photometric": "minisblack", "volumetric": True}, "MINISBLACK"),
+    ],
+)
+def test_a_tiff_that_needs_conversion_is_refused(tmp_path, samples, layout, seen):
+    """Rather than shown as something else; those of 8 bits are converted by Pillow."""
+    tifffile.imwrite(tmp_path / "a.tif", samples, **layout)
+    with pytest.raises(FFToolError, match=seen):
         read_image(tmp_path / "a.tif")
+
+
+def test_cmyk_tiff(tmp_path):
+    Image.new("CMYK", (3, 2), (255, 0, 0, 0)).save(tmp_path / "a.tif")
+    assert (read_image(tmp_path / "a.tif").samples == (0, 255, 255)).all()
+
+
+def test_a_bomb_in_16_bit_tiff_is_refused(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        tiff.write(np.zeros((16, 16), np.uint16), photometric="minisblack")
+    with tifffile.TiffFile(tmp_path / "a.tif", mode="r+b") as tiff:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip"):
+            tiff.pages.first.tags[name].overwrite(60_000)
+    with pytest.raises(FFToolError, match="too large"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_small_sizes_of_every_shape(tmp_path, suffix):
+    """Where a format could take a side for channels, or channels for a side."""
+    for height, width, channels, bits in itertools.product((1, 3, 4), (1, 2, 4), (1, 2, 3, 4), (8, 16)):
+        samples, path = noise(channels, bits, (height, width)), tmp_path / f"a{suffix}"
+        write_image(path, samples)
+        np.testing.assert_array_equal(read_image(path).samples, samples)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -194,6 +249,8 @@ def test_grey_is_written_as_grey(tmp_path):
         ("a", noise(3), "no suffix"),
         ("a.jpg", noise(1, size=(1, 65536)), "65536x1"),
         ("a.webp", noise(1, size=(16384, 1)), "1x16384"),
+        ("a.png", noise(5), "up to 4 channels"),
+        ("a.png", noise(1)[:, :, 0], r"\(5, 7\)"),
     ],
 )
 def test_what_a_format_cannot_hold_is_said(tmp_path, name, samples, seen):

@@ -66,6 +66,14 @@ def test_an_impossible_size_is_an_error(network):
         fftool.render(network, (10**9, 10**9))
 
 
+@pytest.mark.parametrize("arguments", [{"shape": (5,)}, {"shape": (-1, 5)}, {"shape": (0, 5)}, {"bits": 12}])
+def test_a_request_that_makes_no_sense_is_an_error(network, arguments):
+    with pytest.raises(fftool.FFToolError):
+        fftool.render(network, **arguments)
+    with pytest.raises(fftool.FFToolError):
+        fftool.render(network, region=Region(origin=(0.0,), extent=(0.5,)))
+
+
 def test_float32_is_within_a_hundredth_of_a_step_of_float64(network):
     exact = network.double()(fftool.coordinates((48, 64)).double()).detach().numpy().reshape(48, 64, 3)
     assert np.abs(values(network.float(), (48, 64)) - exact).max() * 255 < 0.01

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import fftool
 from fftool import FFToolError, Signal, quantize
 
 
@@ -10,6 +11,11 @@ def test_a_signal_knows_its_shape():
     signal = Signal(np.zeros((3, 5, 2), np.uint16), source="a.png")
     assert (signal.shape, signal.channels, signal.bits, signal.cells) == ((3, 5), 2, 16, 15)
     assert (signal.config.axes, signal.config.shape, signal.config.source) == (("y", "x"), (3, 5), "a.png")
+
+
+def test_a_view_of_an_array_is_a_signal_too():
+    samples = np.arange(30, dtype=np.uint8).reshape(2, 5, 3)[::-1, ::-1]
+    assert next(fftool.fit(Signal(samples))).cells == 10
 
 
 def test_a_signal_may_have_other_axes():

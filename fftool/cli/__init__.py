@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
+import warnings
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,16 +50,23 @@ def fftool(
 
 def main() -> None:
     """Run the command line. What a person can cause ends here, in a line or two and an exit code."""
+    debugging = os.environ.get("FFTOOL_DEBUG") == "1"
+    if not debugging:
+        warnings.simplefilter("ignore")  # what the libraries below warn of is for developers
+    with Path(os.devnull).open("w") as nowhere:  # for a stream that was closed before we came
+        sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        sys.exit(_run(debugging))
+
+
+def _run(debugging: bool) -> int:
     try:
-        code = app(prog_name="fftool", standalone_mode=False) or 0
+        code = int(app(prog_name="fftool", standalone_mode=False) or 0)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        code = 130
-    except (FFToolError, typer.TyperException, typer.Abort, OSError) as error:
-        if os.environ.get("FFTOOL_DEBUG") == "1":
+        return code
+    except (FFToolError, typer.TyperException, OSError) as error:
+        if debugging:
             raise
-        code = _report(error)
-    sys.exit(code)
+        return _report(error)
 
 
 def _report(error: Exception) -> int:
@@ -69,10 +77,14 @@ def _report(error: Exception) -> int:
             return 2 if isinstance(error, SettingError) else 1
         case typer.TyperException():
             if message := error.format_message():  # without arguments, the help has said it all
-                terminal.show_error(message, f"{shlex.join(['fftool', *sys.argv[1:2]])} --help")
+                terminal.show_error(message, _help_command())
             return error.exit_code
-        case typer.Abort():
-            terminal.show_error("stopped without an answer")
         case OSError():
-            terminal.show_error(str(error))
+            what = error.filename or "standard output"
+            terminal.show_error(f"{what}: {error.strerror}", "name another file, or send the output elsewhere")
     return 1
+
+
+def _help_command() -> str:
+    names = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    return " ".join(["fftool", *(name for name in sys.argv[1:2] if name in names), "--help"])

@@ -68,11 +68,11 @@ class Pixels:
 
 def parse_size(text: str) -> Pixels:
     """The size that somebody typed."""
-    if match := re.fullmatch(r"([1-9]\d*)[xX×]([1-9]\d*)", text):
+    if match := re.fullmatch(r"([1-9]\d{0,9})[xX×]([1-9]\d{0,9})", text):
         return Pixels(width=int(match[1]), height=int(match[2]))
-    if match := re.fullmatch(r"([1-9]\d*)", text):
+    if match := re.fullmatch(r"([1-9]\d{0,9})", text):
         return Pixels(longest=int(match[1]))
-    if (match := re.fullmatch(r"(\d+\.?\d*|\.\d+)%", text)) and float(match[1]) > 0:
+    if (match := re.fullmatch(r"(\d{1,9}(?:\.\d*)?|\.\d+)%", text)) and float(match[1]) > 0:
         return Pixels(percent=float(match[1]))
     raise typer.BadParameter(f"{text!r} is no size: 500x500, 800 (the longest side) or 200% would be")
 

@@ -41,7 +41,7 @@ def render(
 
     The suffix of the output names its format: png, jpg, webp, tiff or bmp.
 
-    A crop without a size is drawn as large as the whole picture was.
+    A crop without a size is drawn as large as fits into the trained size.
     """
     if bits not in (None, 8, 16):
         raise SettingError(f"the bit depth is {bits}", "8 or 16 is supported")
@@ -58,7 +58,7 @@ def render(
     if output == STDOUT:
         _check_stdout(as_json)
     else:
-        check_writable(output)
+        check_writable(output, model)
         terminal.confirm_overwrite(output, overwrite)
 
     from fftool.device import select_device

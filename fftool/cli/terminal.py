@@ -13,7 +13,6 @@ from time import monotonic
 from types import FrameType
 from typing import Any, Protocol
 
-import typer
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
@@ -77,18 +76,19 @@ def file_size(count: int) -> str:
 
 def show_json(document: Mapping[str, Any]) -> None:
     """The whole result as one JSON document."""
-    stdout().print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False), soft_wrap=True)
+    stdout().print(json.dumps(document, indent=2, allow_nan=False), soft_wrap=True)
 
 
 def confirm_overwrite(path: Path, overwrite: bool) -> None:
-    """Ask before a file is replaced; where nobody can be asked, raise FFToolError."""
+    """Ask before a file is replaced; where nobody can be asked, or the answer is no, raise FFToolError."""
     if overwrite or not path.is_file():
         return
-    error = FFToolError(f"{printable(path)} exists already", "--overwrite replaces it; -o names another file")
-    if not (stderr().is_terminal and sys.stdin.isatty()):
-        raise error
-    if not typer.confirm(f"{printable(path)} exists already. Overwrite it?", err=True):
-        raise error
+    console = stderr()
+    if console.is_terminal and sys.stdin is not None and sys.stdin.isatty():
+        console.print(f"{printable(path)} exists already. Overwrite it? [y/N]", end=" ", soft_wrap=True)
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+    raise FFToolError(f"{path} exists already", "--overwrite replaces it; -o names another file")
 
 
 class Report(Protocol):

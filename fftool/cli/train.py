@@ -49,29 +49,33 @@ def train(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, loss=loss, seed=seed, device=device
         ),
     )
-    check_writable(output)
+    check_writable(output, picture)
     from fftool.media.image import read_image
 
     signal = read_image(picture)
     terminal.confirm_overwrite(output, overwrite)
     from fftool.checkpoint import save
 
-    with terminal.interruptible() as interrupted:
-        progress = _fit(signal, settings, interrupted)
-        save(progress.network, output)  # at once: what follows takes time on a large picture
+    progress = _fit(signal, settings)
+    save(progress.network, output)  # at once: measuring takes time on a large picture
+    if interrupted := progress.step < progress.steps:
+        terminal.note(f"Stopped after {progress.step} of {progress.steps} steps. What was learnt is in {output}.")
+    try:
         result = _evaluate(progress, signal)
-        save(progress.network, output)
+    except KeyboardInterrupt:
+        terminal.note(f"Not measured. The network is in {output}.")
+        raise
+    save(progress.network, output)
     _show(progress, result, output, as_json)
-    if progress.step < progress.steps:
-        terminal.note(f"Stopped after {progress.step} of {progress.steps} steps; what was learnt is in {output}.")
+    if interrupted:
         raise typer.Exit(130)
 
 
-def _fit(signal: Signal, settings: Settings, interrupted: terminal.Flag) -> Progress:
+def _fit(signal: Signal, settings: Settings) -> Progress:
     from fftool.training import fit
 
     epochs = settings[-1].epochs
-    with terminal.progress("Training", epochs * signal.cells) as report:
+    with terminal.interruptible() as interrupted, terminal.progress("Training", epochs * signal.cells) as report:
         for progress in fit(signal, *settings):
             report(progress.cells, partial(_status, progress, epochs))
             if interrupted():
@@ -118,4 +122,5 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
             "checkpoint": f"{output} ({terminal.file_size(output.stat().st_size)})",
         }
     )
-    terminal.note(f"Draw it at any size: fftool render {shlex.quote(str(output))} --size 500x500", style="dim")
+    name = f"./{output}" if str(output).startswith("-") else str(output)
+    terminal.note(f"Draw it at any size: fftool render {shlex.quote(name)} --size 500x500", style="dim")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fftool.errors import FFToolError
-from fftool.files import replacing
+from fftool.files import check_readable, replacing
 from fftool.signal import Samples, Signal
 
 
@@ -37,6 +39,8 @@ class Format:
             raise FFToolError(
                 f"{self.name} holds 8 bits a channel, not {bits}", "use --bits 8, or a .png or .tiff file"
             )
+        if channels > 4:
+            raise FFToolError(f"a picture has up to 4 channels, not {channels}", "write them one by one")
         if channels in (2, 4) and not self.alpha:
             raise FFToolError(
                 f"{self.name} holds no alpha channel, and this picture has one", "use a .png, .tiff or .webp file"
@@ -44,11 +48,11 @@ class Format:
         if max(width, height) > self.longest_side:
             raise FFToolError(
                 f"{self.name} holds pictures of up to {self.longest_side} pixels a side, not {width}x{height}",
-                "use a smaller --size, or a .png or .tiff file",
+                "use a smaller --size, or a .tiff file",
             )
 
 
-PNG = Format("PNG", (".png",), bits=(8, 16), alpha=True)
+PNG = Format("PNG", (".png",), bits=(8, 16), alpha=True, longest_side=1_000_000)  # libpng's own limit
 FORMATS = (
     PNG,
     Format("JPEG", (".jpg", ".jpeg"), longest_side=65535, options={"quality": 95}),
@@ -56,6 +60,9 @@ FORMATS = (
     Format("TIFF", (".tiff", ".tif"), bits=(8, 16), alpha=True),
     Format("BMP", (".bmp",)),
 )
+
+# What tifffile finds odd in a file, the error says in other words or does not matter.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses, for what is decoded without it
 
@@ -70,12 +77,13 @@ def read_image(path: str | Path) -> Signal:
     """Read a picture, upright by its EXIF orientation, with the channels that it has.
 
     Grey gives 1 channel, grey with alpha 2, colour 3, colour with alpha 4. Palettes become colours, and CMYK becomes
-    RGB. 16-bit pictures keep their 16 bits.
+    RGB. PNG and TIFF keep 16 bits, and so does grey in other formats; all else is read with 8.
 
     Raises FFToolError if the file is missing, damaged, no picture, animated, or too large to be meant: above 179
     megapixels, which is Pillow's limit.
     """
     path = Path(path)
+    check_readable(path)
     try:
         with warnings.catch_warnings():
             # From half of that limit on, Pillow warns. The refusal is enough.
@@ -89,22 +97,29 @@ def read_image(path: str | Path) -> Signal:
         raise FFToolError(f"{path} has samples of type {samples.dtype}", "save it with 8 or 16 bits a channel first")
     if samples.ndim == 2:
         samples = samples[:, :, np.newaxis]
-    return Signal(samples, source=path.name)
+    # A name in no known encoding is kept as far as JSON can hold it.
+    return Signal(samples, source=os.fsencode(path.name).decode(errors="replace"))
 
 
 def _decode(path: Path) -> NDArray[Any]:
     """An array with shape (height, width) or (height, width, channels)."""
-    header = _header(path)
+    with path.open("rb") as file:
+        header = file.read(32)
     if header.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         with tifffile.TiffFile(path) as tiff:
+            _check_pages(path, len(tiff.pages))
             page = tiff.pages.first
-            if page.bitspersample == 16:  # of which Pillow would keep 8
-                _check_pages(path, len(tiff.pages))
-                return _decode_deep_tiff(page)
+            if _is_plain(page):
+                return _decode_tiff(page)
+            if page.bitspersample not in (1, 2, 4, 8):  # Pillow would give other values than the file's
+                kind = f"{getattr(page.photometric, 'name', 'unknown')}, {page.dtype}, {page.bitspersample} bits"
+                raise FFToolError(f"{path} is a TIFF of a kind that is not read: {kind}", "save it as a PNG first")
     with Image.open(path) as image:
         if image.format != "MPO":  # a camera's still picture, with a preview behind it
             _check_pages(path, getattr(image, "n_frames", 1))
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = (
+            1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
+        )  # Pillow itself turns a TIFF
         if image.format == "PNG" and header[24] == 16:  # the bit depth, of which Pillow would keep 8
             return _upright(imagecodecs.png_decode(path.read_bytes()), orientation)
         if image.mode.startswith("I"):
@@ -114,21 +129,30 @@ def _decode(path: Path) -> NDArray[Any]:
     return _upright(iio.imread(path, plugin="pillow", index=0, mode=mode), orientation)
 
 
-def _header(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(32)
-
-
 def _check_pages(path: Path, pages: int) -> None:
     if pages > 1:
         raise FFToolError(f"{path} holds {pages} pictures, and one is needed", "save the one you want as a PNG first")
 
 
-def _decode_deep_tiff(page: tifffile.TiffPage) -> NDArray[Any]:
+def _is_plain(page: tifffile.TiffPage) -> bool:
+    """Whether a TIFF holds what needs no conversion: grey or RGB of 8 or 16 bits, perhaps with straight alpha."""
+    kinds = tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.RGB
+    colours = 3 if page.photometric == tifffile.PHOTOMETRIC.RGB else 1
+    return (
+        page.photometric in kinds
+        and page.dtype in (np.uint8, np.uint16)
+        and page.bitspersample in (8, 16)
+        and page.axes in ("YX", "YXS", "SYX")
+        and page.samplesperpixel == colours + len(page.extrasamples)
+        and page.extrasamples in ((), (tifffile.EXTRASAMPLE.UNASSALPHA,))
+    )
+
+
+def _decode_tiff(page: tifffile.TiffPage) -> NDArray[Any]:
     if page.imagewidth * page.imagelength > MAX_PIXELS:
         raise Image.DecompressionBombError(f"it would have {page.imagewidth}×{page.imagelength} pixels")
     samples = page.asarray()
-    if page.axes.startswith("S"):  # one plane after the other
+    if page.axes == "SYX":  # one plane after the other
         samples = np.moveaxis(samples, 0, -1)
     if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
         samples = np.iinfo(samples.dtype).max - samples
@@ -152,12 +176,6 @@ def _upright(samples: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def _unreadable(path: Path, error: Exception) -> FFToolError:
-    if not path.exists():
-        return FFToolError(f"there is no file {path}", "check its name, or give the whole path")
-    if path.is_dir():
-        return FFToolError(f"{path} is a folder", "name a picture in it")
-    if isinstance(error, PermissionError):
-        return FFToolError(f"{path} may not be read", "check its permissions")
     if path.stat().st_size == 0:
         return FFToolError(f"{path} is empty", "save or copy the picture again")
     if isinstance(error, Image.DecompressionBombError):
@@ -184,6 +202,8 @@ def write_image(path: str | Path, samples: Samples) -> None:
     Raises FFToolError where the format cannot hold it or the file cannot be written.
     """
     form = image_format(Path(path))
+    if samples.ndim != 3:
+        raise FFToolError(f"a picture has the shape (height, width, channels), not {samples.shape}", "add an axis")
     form.check(samples.shape, 8 * samples.dtype.itemsize)
     with replacing(Path(path)) as file:
         encode_image(file, samples, form)
@@ -197,7 +217,15 @@ def encode_image(file: BinaryIO, samples: Samples, form: Format) -> None:
     if form.name == "TIFF":
         photometric = "rgb" if channels > 2 else "minisblack"
         alpha = ["unassalpha"] if channels in (2, 4) else None
-        iio.imwrite(file, samples, plugin="tifffile", extension=".tif", photometric=photometric, extrasamples=alpha)
+        iio.imwrite(
+            file,
+            samples,
+            plugin="tifffile",
+            extension=".tif",
+            photometric=photometric,
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=alpha,
+        )
     elif samples.dtype == np.uint16:
         file.write(imagecodecs.png_encode(samples))
     else:
