@@ -15,7 +15,9 @@ os.environ["COLUMNS"] = "100"
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner, Result
 
+from fftool.cli import app
 from fftool.signal import Signal
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -32,6 +34,17 @@ def run(tmp_path: Path) -> Run:
         command = [FFTOOL, *map(str, arguments)]
         options = {"cwd": tmp_path, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 300}
         return subprocess.run(command, **(options | settings))
+
+    return fftool
+
+
+@pytest.fixture
+def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The same commands in this process, in an empty folder: for cases whose number would make processes slow."""
+
+    def fftool(*arguments: object) -> Result:
+        monkeypatch.chdir(tmp_path)
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
     return fftool
 

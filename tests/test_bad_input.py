@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import EXAMPLES, FFTOOL
 from PIL import Image
 from test_checkpoint import rewrite
@@ -179,7 +180,6 @@ def test_a_size_beyond_memory(run, model_path, tmp_path):
         (("-o", "-", "--json"), 2, "standard output"),
         (("--size", "99999x1", "-o", "a.jpg"), 1, "65535"),
         (("--size", "1000001x1"), 1, "1000000"),
-        (("--device", "cuda"), 1, "no cuda device"),
     ],
 )
 def test_a_wrong_request_to_render(run, model_path, tmp_path, arguments, code, seen):
@@ -231,6 +231,12 @@ def test_a_checkpoint_from_elsewhere(run, model_path, tmp_path, change, seen):
     else:
         assert "\x1b" not in done.stdout
         assert r"\x1b[31mred\n[red]" in done.stdout
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has what the test needs to be absent")
+def test_an_absent_device(run, photo_path, model_path):
+    fails(run("train", photo_path, "--device", "cuda"), 1, "no cuda device")
+    fails(run("render", model_path, "--device", "cuda"), 1, "no cuda device")
 
 
 def test_a_checkpoint_of_a_newer_fftool_is_not_drawn(run, model_path, tmp_path):

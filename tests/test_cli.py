@@ -78,9 +78,9 @@ def test_the_same_seed_gives_the_same_bytes(run, photo_path, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["positional", "basic", "none"])
-def test_every_encoding_trains_and_renders(run, photo_path, tmp_path, kind):
-    assert run("train", photo_path, *QUICK, "--encoding", kind, "--layers", 1).returncode == 0
-    assert run("render", "model.st", "-o", "a.png").returncode == 0
+def test_every_encoding_trains_and_renders(run_here, photo_path, tmp_path, kind):
+    assert run_here("train", photo_path, *QUICK, "--encoding", kind, "--layers", 1).exit_code == 0
+    assert run_here("render", "model.st", "-o", "a.png").exit_code == 0
     assert pixels(tmp_path / "a.png").shape == (48, 64, 3)
 
 
@@ -105,9 +105,9 @@ def test_render_json(run, model_path, tmp_path):
         (("--crop", "0,0,0.25,1", "--size", "90"), "model-30x90.png", (30, 90)),
     ],
 )
-def test_sizes(run, model_path, tmp_path, arguments, name, size):
-    done = run("render", model_path, *arguments)
-    assert done.stdout == f"{name}\n", done.stderr
+def test_sizes(run_here, model_path, tmp_path, arguments, name, size):
+    done = run_here("render", model_path, *arguments)
+    assert done.stdout == f"{name}\n", done.output
     with Image.open(tmp_path / name) as image:
         assert image.size == size
 
@@ -120,8 +120,8 @@ def test_a_crop_is_that_part_of_the_picture(run, model_path, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "bmp"])
-def test_formats(run, model_path, tmp_path, suffix):
-    assert run("render", model_path, "-o", f"a.{suffix}").returncode == 0
+def test_formats(run_here, model_path, tmp_path, suffix):
+    assert run_here("render", model_path, "-o", f"a.{suffix}").exit_code == 0
     with Image.open(tmp_path / f"a.{suffix}") as image:
         assert image.format.lower() == {"jpg": "jpeg"}.get(suffix, suffix)
         assert image.size == (64, 48)
@@ -133,13 +133,13 @@ def test_standard_output(run, model_path, tmp_path):
     np.testing.assert_array_equal(pixels(tmp_path / "a.png"), fftool.render(fftool.load(model_path)))
 
 
-@pytest.mark.parametrize(("channels", "bits"), [(1, 8), (2, 16), (3, 16), (4, 8)])
-def test_channels_and_depth_are_kept(run, tmp_path, channels, bits):
+@pytest.mark.parametrize(("channels", "bits"), [(1, 8), (2, 8), (4, 8), (1, 16), (2, 16), (3, 16), (4, 16)])
+def test_channels_and_depth_are_kept(run_here, tmp_path, channels, bits):
     ramp = np.linspace(0, 2**bits - 1, 12).astype(f"u{bits // 8}")
     samples = np.stack([np.roll(np.tile(ramp, (9, 1)), 3 * c, axis=1) for c in range(channels)], axis=-1)
     fftool.write_image(tmp_path / "a.png", samples)
-    assert run("train", "a.png", "--epochs", 100, "--scale", 2).returncode == 0
-    assert run("render", "model.st", "-o", "b.png").returncode == 0
+    assert run_here("train", tmp_path / "a.png", "--epochs", 100, "--scale", 2).exit_code == 0
+    assert run_here("render", "model.st", "-o", "b.png").exit_code == 0
     again = fftool.read_image(tmp_path / "b.png").samples
     assert (again.shape, again.dtype) == (samples.shape, samples.dtype)
     assert fftool.psnr(samples, again) > 25
