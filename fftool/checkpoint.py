@@ -124,7 +124,7 @@ def _config(path: Path, metadata: dict[str, str]) -> Config:
     if version != FORMAT_VERSION:
         raise FFToolError(
             f"{path} has checkpoint format {version}; this fftool reads format {FORMAT_VERSION}",
-            "upgrade fftool: pipx upgrade fftool",
+            "if a newer fftool wrote it, pipx upgrade fftool helps; else train anew",
         )
     try:
         return msgspec.json.decode(metadata.get("config", ""), type=Config)

@@ -111,7 +111,7 @@ def progress(label: str, total: int) -> Iterator[Report]:
                 return
             last = now
             rate = done / (now - start)
-            left = timedelta(seconds=round((total - done) / rate))
+            left = str(timedelta(seconds=round((total - done) / rate))).removeprefix("0:")
             draw(done, f"{status()}  {rate:,.0f} px/s  {left} left".strip())
 
         yield report

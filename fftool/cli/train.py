@@ -85,7 +85,7 @@ def _fit(signal: Signal, settings: Settings) -> Progress:
 
 def _status(progress: Progress, epochs: int) -> str:
     epoch = min(progress.epochs + 1, epochs)
-    return f"epoch {epoch}/{epochs}  loss {progress.loss:.4f}  PSNR {progress.psnr:.1f} dB"
+    return f"epoch {epoch}/{epochs}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB"
 
 
 def _evaluate(progress: Progress, signal: Signal) -> TrainingResult:
