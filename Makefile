@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 FFTOOL := .venv/bin/fftool
 
-.PHONY: demo test lint types readme clean
+.PHONY: demo pictures test lint types readme clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -14,6 +14,11 @@ demo: .venv/installed
 	@echo "The photo:                        examples/astronaut.jpg"
 	@echo "The network's picture of it:      demo/astronaut-500x500.png"
 	@echo "The face, drawn anew at 500x500:  demo/astronaut-face.png"
+
+# The README's copies of what the demo draws.
+pictures: demo
+	$(FFTOOL) render demo/astronaut.st --size 500x500 -o examples/astronaut-500x500.jpg --overwrite
+	$(FFTOOL) render demo/astronaut.st --size 500x500 --crop 0.3,0.1,0.3,0.3 -o examples/astronaut-face.jpg --overwrite
 
 test: .venv/developing
 	.venv/bin/pytest

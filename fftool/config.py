@@ -30,6 +30,11 @@ def _require(holds: bool, seen: str, hint: str) -> None:
         raise SettingError(seen, hint)
 
 
+def check_bits(bits: int) -> None:
+    """Raise SettingError unless samples can have that depth."""
+    _require(bits in (8, 16), f"the bit depth is {bits}", "8 or 16 is supported")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SignalConfig:
     """What a network was trained on. `axes` and `shape` are in array order: a picture has axes ("y", "x")."""
@@ -48,7 +53,7 @@ class SignalConfig:
         )
         _require(min(self.shape) > 0, f"the signal's shape is {self.shape}", "every size is at least 1")
         _require(self.channels > 0, f"the signal has {self.channels} channels", "at least 1 is needed")
-        _require(self.bits in (8, 16), f"the signal's bit depth is {self.bits}", "8 or 16 is supported")
+        check_bits(self.bits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +69,7 @@ class EncodingConfig:
         _require(
             0 < self.scale <= MAX_SCALE,  # which is false for a NaN
             f"the scale is {self.scale:g}",
-            "σ is a positive number, in cycles per picture side: 25 suits most photos",
+            "σ is a positive number, in cycles per picture side; 25 is the default",
         )
 
     @property

@@ -37,8 +37,10 @@ def check_writable(path: Path, source: Path) -> None:
             raise FFToolError(f"{path} is a folder", "name the file to write in it with -o")
         if not target.parent.is_dir():
             raise FFToolError(f"there is no folder {target.parent}", "make it first, or name another file with -o")
-        special = target.exists() and not target.is_file()  # a device, which is written and not replaced
-        if not all(os.access(p, os.W_OK) for p in (target, *([] if special else [target.parent])) if p.exists()):
+        touched = [target] if target.exists() else []
+        if target.is_file() or not touched:  # a device is written as it is, and needs no new file in its folder
+            touched.append(target.parent)
+        if not all(os.access(place, os.W_OK) for place in touched):
             raise FFToolError(f"{path} may not be written", "name a file in a folder of your own with -o")
         if target.exists() and source.exists() and target.samefile(source):
             raise FFToolError(f"{path} is the file that is read", "name another file to write with -o")

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 import torch
 
+from fftool.config import check_bits
 from fftool.errors import FFToolError, SettingError
 from fftool.grid import cell_centres
 from fftool.network import CoordinateMLP
@@ -54,8 +55,7 @@ def render(
     if len(shape) != len(signal.axes) or min(shape) < 1 or (region and len(region.extent) != len(shape)):
         axes = ", ".join(signal.axes)
         raise SettingError(f"a signal with axes ({axes}) cannot have the shape {shape}", "give a size for each axis")
-    if bits not in DTYPES:
-        raise SettingError(f"the bit depth is {bits}", "8 or 16 is supported")
+    check_bits(bits)
     samples = _empty((prod(shape), signal.channels), bits)
     _keep_freed_memory()
     with torch.inference_mode():

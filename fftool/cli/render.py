@@ -11,7 +11,7 @@ import typer
 
 from fftool.checkpoint import describe, load
 from fftool.cli import options, terminal
-from fftool.config import SignalConfig, TrainingConfig
+from fftool.config import SignalConfig, TrainingConfig, check_bits
 from fftool.errors import FFToolError, SettingError
 from fftool.files import check_writable
 from fftool.region import Region
@@ -43,8 +43,8 @@ def render(
 
     A crop without a size is drawn as large as fits into the trained size.
     """
-    if bits not in (None, 8, 16):
-        raise SettingError(f"the bit depth is {bits}", "8 or 16 is supported")
+    if bits is not None:
+        check_bits(bits)
     signal = describe(model).config.signal
     if signal.axes != ("y", "x"):
         raise FFToolError(f"{model} has the axes {', '.join(signal.axes)}", "only pictures, with axes y, x, are drawn")

@@ -91,7 +91,11 @@ def read_image(path: str | Path) -> Signal:
             samples = _decode(path)
     except FFToolError:
         raise
-    except Exception as error:  # decoders raise whatever they like on a damaged file
+    except MemoryError as error:
+        raise FFToolError(f"{path} does not fit in memory", "make a smaller copy of it first") from error
+    except Exception as error:
+        # Four decoders, in C and in Python, raise whatever the damage leads to (struct.error, SyntaxError, KeyError,
+        # zlib.error, …): a list of them would miss one, and show a traceback. Nothing goes on from here.
         raise _unreadable(path, error) from error
     if samples.dtype not in (np.uint8, np.uint16):
         raise FFToolError(f"{path} has samples of type {samples.dtype}", "save it with 8 or 16 bits a channel first")
@@ -117,9 +121,9 @@ def _decode(path: Path) -> NDArray[Any]:
     with Image.open(path) as image:
         if image.format != "MPO":  # a camera's still picture, with a preview behind it
             _check_pages(path, getattr(image, "n_frames", 1))
-        orientation = (
-            1 if image.format == "TIFF" else image.getexif().get(ExifTags.Base.Orientation, 1)
-        )  # Pillow itself turns a TIFF
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        if image.format == "TIFF":  # which Pillow itself turns when it decodes
+            orientation = 1
         if image.format == "PNG" and header[24] == 16:  # the bit depth, of which Pillow would keep 8
             return _upright(imagecodecs.png_decode(path.read_bytes()), orientation)
         if image.mode.startswith("I"):
