@@ -308,6 +308,17 @@ def test_ctrl_c_before_anything_is_learnt_leaves_the_old_model(photo_path, tmp_p
     assert (tmp_path / "model.st").read_text() == "precious"
 
 
+def test_ctrl_c_within_an_import_waits_for_its_end(tmp_path):
+    """numpy and torch abort the whole process when an import of theirs is broken off."""
+    (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('imported')\n")
+    (tmp_path / "main.py").write_text(
+        "import signal, time\nfrom fftool.__main__ import interrupt\nsignal.signal(signal.SIGINT, interrupt)\n"
+        "try:\n    import slow\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    assert (done.stdout, done.stderr) == ("imported\ninterrupted\n", "")
+
+
 MEMORY = """
 import resource, sys
 from fftool.cli import main
