@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 FFTOOL := .venv/bin/fftool
 
-.PHONY: demo pictures test lint types readme clean
+.PHONY: demo pictures homework test lint types readme clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -19,6 +19,11 @@ demo: .venv/installed
 pictures: demo
 	$(FFTOOL) render demo/astronaut.st --size 500x500 -o examples/astronaut-500x500.jpg --overwrite
 	$(FFTOOL) render demo/astronaut.st --size 500x500 --crop 0.3,0.1,0.3,0.3 -o examples/astronaut-face.jpg --overwrite
+
+# What examples/homework/README.md shows.
+homework: .venv/installed
+	PATH="$(CURDIR)/.venv/bin:$$PATH" sh examples/homework/run.sh
+	.venv/bin/python examples/homework/shrink.py
 
 test: .venv/developing
 	.venv/bin/pytest
@@ -44,4 +49,4 @@ readme: .venv/developing
 	touch $@
 
 clean:
-	rm -rf .venv demo dist
+	rm -rf .venv demo homework paper dist

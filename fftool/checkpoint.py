@@ -51,6 +51,13 @@ def save(network: CoordinateMLP, path: str | Path) -> None:
     The same network gives the same bytes. Raises FFToolError where the file can't be written, and for a network whose
     weights are not finite.
     """
+    data = encode(network)
+    with replacing(Path(path)) as file:
+        file.write(data)
+
+
+def encode(network: CoordinateMLP) -> bytes:
+    """A network and its config as a checkpoint's bytes. Raises FFToolError if its weights are not finite."""
     from safetensors.torch import save as to_bytes
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -61,8 +68,7 @@ def save(network: CoordinateMLP, path: str | Path) -> None:
         "format_version": FORMAT_VERSION,
         "config": msgspec.json.encode(network.config).decode(),
     }
-    with replacing(Path(path)) as file:
-        file.write(_with_sorted_header(to_bytes(tensors, metadata)))
+    return _with_sorted_header(to_bytes(tensors, metadata))
 
 
 def describe(path: str | Path) -> Description:

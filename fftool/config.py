@@ -7,7 +7,9 @@ line can show its help at once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -16,6 +18,7 @@ from fftool.errors import SettingError
 EncodingKind = Literal["gaussian", "positional", "basic", "none"]
 Loss = Literal["bce", "mse"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Holdout = Literal["lattice"] | float | None  # see fftool.holdout
 
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
 MAX_PARAMETERS = 2**28
@@ -28,6 +31,12 @@ MAX_SCALE = 1e9  # far above what the largest picture can show, and below where 
 def _require(holds: bool, seen: str, hint: str) -> None:
     if not holds:
         raise SettingError(seen, hint)
+
+
+def number(value: float) -> str:
+    """As short as can be without becoming another number: 25, 0.5, 1e+08."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
 
 
 def check_bits(bits: int) -> None:
@@ -73,6 +82,16 @@ class EncodingConfig:
         )
 
     @property
+    def name(self) -> str:
+        """What to call it among others of the same dimension."""
+        return f"{self.kind} σ={number(self.scale)}" if self.uses_scale else self.kind
+
+    @property
+    def file_name(self) -> str:
+        """Its name as a part of file names."""
+        return f"{self.kind}-{number(self.scale)}" if self.uses_scale else self.kind
+
+    @property
     def uses_scale(self) -> bool:
         """Whether σ has a part in B."""
         return self.kind in ("gaussian", "positional")
@@ -80,6 +99,40 @@ class EncodingConfig:
     def frequencies(self, axes: int) -> int:
         """m, the number of columns of B over that many coordinates."""
         return {"gaussian": self.dimension, "positional": self.dimension, "basic": axes, "none": 0}[self.kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeVizConfig:
+    """What `encode-viz` shows unless told otherwise."""
+
+    dimension: int = 25
+    scales: tuple[float, ...] = (1.0, 10.0, 100.0)
+    size: tuple[int, int] = (100, 100)  # width and height
+    max_pixels: int = 2**24  # their coordinates and phases take 40 bytes each
+    max_frequencies: int = 10_000  # each gives two files
+
+
+def encodings(
+    kinds: Iterable[EncodingKind], scales: Iterable[float], others: EncodingConfig = EncodingConfig()
+) -> list[EncodingConfig]:
+    """The encodings to compare: each kind with the scales in turn, or once if it has no scale.
+
+    What is left out, and the dimension, is as in `others`. Raises SettingError for a scale outside of its range, and
+    where two of them would be the same.
+    """
+    kinds, scales = list(kinds), list(scales)
+    if not kinds and not scales:
+        return []
+    found = []
+    for kind in kinds or [others.kind]:
+        encoding = replace(others, kind=kind)
+        if encoding.uses_scale:
+            found += [replace(encoding, scale=scale) for scale in scales or [others.scale]]
+        else:
+            found.append(encoding)
+    for name, count in Counter(encoding.name for encoding in found).items():
+        _require(count == 1, f"{name} is asked for {count} times", "name each variant once")
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +155,9 @@ class NetworkConfig:
 class TrainingResult:
     """What came of training. PSNR (dB) and SSIM are those of the picture as it would be saved.
 
-    `psnr` is None before it is measured and where the picture is reproduced exactly; `ssim` is None before it is
-    measured and on pictures too small for its 7×7 window.
+    They are None before they are measured; `psnr` and `holdout_psnr` also where the picture is reproduced exactly,
+    `ssim` where no 7×7 window fits into what was trained on, `holdout_psnr` where no pixels were held out. Where some
+    were, the other two are those of the trained pixels alone.
     """
 
     epochs: int
@@ -111,6 +165,7 @@ class TrainingResult:
     loss: float
     psnr: float | None = None
     ssim: float | None = None
+    holdout_psnr: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +178,7 @@ class TrainingConfig:
     # 2 dB behind. On 15×15 pictures all of them end far above what a constant 0.001 reaches.
     learning_rate: float = 3e-3
     loss: Loss = "bce"
+    holdout: Holdout = None
     seed: int = 0
     device: Device = "auto"
     result: TrainingResult | None = None
@@ -142,6 +198,11 @@ class TrainingConfig:
             math.isfinite(self.learning_rate) and self.learning_rate > 0,
             f"the learning rate is {self.learning_rate:g}",
             "it is a positive number, such as 0.001",
+        )
+        _require(
+            self.holdout in (None, "lattice") or (isinstance(self.holdout, int | float) and 0 < self.holdout < 1),
+            f"the share of pixels to hold out is {self.holdout}",
+            "it is a number between 0 and 1, such as 0.1, or lattice",
         )
         _require(0 <= self.seed < 2**63, f"the seed is {self.seed}", "it is a number from 0 to 2^63 - 1")
 

@@ -70,6 +70,34 @@ def fourier_features(v: Tensor, B: Tensor) -> Tensor:
     return torch.cat([phase.cos(), phase.sin()], dim=-1)
 
 
+def kernel(difference: Tensor, B: Tensor) -> Tensor:
+    """γ(u)·γ(v)/m, which depends on u - v alone: how much what is learnt at u says of v (the paper's equation 5).
+
+    Args:
+        difference: u - v with shape (n, d).
+        B: frequencies with shape (d, m), of the same dtype.
+
+    Returns:
+        Tensor with shape (n,), 1 where u = v.
+
+    """
+    return ((2 * pi) * (difference @ B)).cos().mean(dim=-1)
+
+
+def expected_kernel(distance: Tensor, scale: float) -> Tensor:
+    """The mean of `kernel` over all B of the gaussian encoding: exp(-2π²σ²‖u - v‖²), for ‖u - v‖ of any shape."""
+    return torch.exp(-2 * (pi * scale * distance) ** 2)
+
+
+def above_nyquist(B: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Which frequencies a grid of that shape shows as lower ones: bool with shape (m,).
+
+    They make more than half a cycle from one cell to the next along some axis.
+    """
+    limit = B.new_tensor(shape[::-1]) / 2  # axes are ordered (x, y, …), and shapes the other way
+    return (B.abs() > limit[:, None]).any(dim=0)
+
+
 class FourierFeatures(nn.Module):
     """`fourier_features` with a B that moves and is saved with the network, and is never trained."""
 

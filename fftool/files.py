@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -29,8 +29,8 @@ def check_readable(path: Path) -> None:
         raise FFToolError(f"{path} cannot be read: {error.strerror}", "check its name") from error
 
 
-def check_writable(path: Path, source: Path) -> None:
-    """Find out before long work whether a file can be written there, made from `source`. Raises FFToolError if not."""
+def check_writable(path: Path, *sources: Path) -> None:
+    """Find out before long work whether a file can be written there, made from `sources`. Raises FFToolError if not."""
     target = Path(os.path.realpath(path))
     try:
         if target.is_dir():
@@ -42,10 +42,33 @@ def check_writable(path: Path, source: Path) -> None:
             touched.append(target.parent)
         if not all(os.access(place, os.W_OK) for place in touched):
             raise FFToolError(f"{path} may not be written", "name a file in a folder of your own with -o")
-        if target.exists() and source.exists() and target.samefile(source):
+        if target.exists() and any(source.exists() and target.samefile(source) for source in sources):
             raise FFToolError(f"{path} is the file that is read", "name another file to write with -o")
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def check_folder(folder: Path, wanted: Collection[Path]) -> list[Path]:
+    """Find out before long work whether files can be written into a folder that is to hold nothing else.
+
+    The folder and those above it need not exist. Returns those of the files that do; raises FFToolError if the folder
+    holds others, or can't be written.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise FFToolError(f"{folder} is a file", "name a folder, new or empty")
+        found = sorted(path for path in folder.rglob("*") if not path.is_dir())
+        for path in found:
+            if path not in wanted:
+                raise FFToolError(
+                    f"{folder} holds {path.relative_to(folder)}, among others", "name a folder, new or empty"
+                )
+        above = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise FFToolError(f"{folder} may not be written", "name a folder of your own")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    return found
 
 
 @contextmanager

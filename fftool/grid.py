@@ -14,26 +14,29 @@ from torch import Tensor
 from fftool.region import Region
 
 
-def cell_centres(index: Tensor, shape: tuple[int, ...], region: Region | None = None) -> Tensor:
+def cell_centres(
+    index: Tensor, shape: tuple[int, ...], region: Region | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
     """The centres of cells, given by their row-major number.
 
     Args:
         index: int64 tensor with shape (n,), on any device.
         shape: the grid's size in array order.
         region: the part of the unit square that the grid covers; all of it unless given.
+        dtype: of the result, and of the arithmetic.
 
     Returns:
-        float32 tensor with shape (n, d), ordered (x, y, …), in units of the picture's sides.
+        Tensor with shape (n, d), ordered (x, y, …), in units of the picture's sides.
 
     """
     axes = []
     for size in reversed(shape):  # the last array axis is x, and varies fastest
-        axes.append((index % size).to(torch.float32).add_(0.5).div_(size))
+        axes.append((index % size).to(dtype).add_(0.5).div_(size))
         index = index // size
     v = torch.stack(axes, dim=-1)  # (n, d)
     return v if region is None else v * v.new_tensor(region.extent) + v.new_tensor(region.origin)
 
 
-def coordinates(shape: tuple[int, ...], region: Region | None = None) -> Tensor:
-    """The centres of all cells of a grid, row by row: float32 with shape (cells, d), ordered (x, y, …)."""
-    return cell_centres(torch.arange(prod(shape)), shape, region)
+def coordinates(shape: tuple[int, ...], region: Region | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The centres of all cells of a grid, row by row, with shape (cells, d), ordered (x, y, …)."""
+    return cell_centres(torch.arange(prod(shape)), shape, region, dtype)

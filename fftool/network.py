@@ -63,12 +63,12 @@ class CoordinateMLP(nn.Module):
         return next(self.parameters()).device
 
 
-def generator(seed: int, stream: Literal["frequencies", "weights", "order"]) -> torch.Generator:
+def generator(seed: int, stream: Literal["frequencies", "weights", "order", "holdout"]) -> torch.Generator:
     """One of the independent random streams of a seed, on the CPU, so that every device starts from the same numbers.
 
     Streams of their own keep variants comparable: another encoding changes neither the initial weights of equal shape
     nor the order in which pixels are visited.
     """
-    key = ("frequencies", "weights", "order").index(stream)
+    key = ("frequencies", "weights", "order", "holdout").index(stream)
     state = np.random.SeedSequence(seed, spawn_key=(key,)).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))

@@ -17,11 +17,12 @@ from fftool.config import Config, EncodingConfig, NetworkConfig, TrainingConfig,
 from fftool.device import select_device
 from fftool.errors import FFToolError
 from fftool.grid import cell_centres
-from fftool.metrics import psnr, ssim
+from fftool.holdout import split, trained_cells
+from fftool.metrics import Quality, finite, measure
 from fftool.network import CoordinateMLP, generator
 from fftool.optimizer import Adam, learning_rate_factor
 from fftool.rendering import Report, ignore, render
-from fftool.signal import Signal
+from fftool.signal import Samples, Signal
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "bce": F.binary_cross_entropy_with_logits,
@@ -82,23 +83,29 @@ def fit(
         The state after each step; in the last one, the network is complete.
 
     Raises:
-        FFToolError: if this machine has no such device, or the loss stops being a finite number.
+        FFToolError: if this machine has no such device, the loss stops being a finite number, or the signal is too
+            small to hold cells out of it.
 
     """
     device = select_device(training.device)
-    batch_size = training.batch_size or default_batch_size(signal.cells)
+    cells = trained_cells(signal.shape, training.holdout)
+    held = split(signal.shape, training)
+    batch_size = training.batch_size or default_batch_size(cells)
     training = replace(training, device=device, batch_size=batch_size)
     config = Config(signal=signal.config, encoding=encoding, network=network, training=training, version=__version__)
     model = CoordinateMLP(config).to(device)
     samples = _Samples(signal, device)
     compute_loss = LOSSES[training.loss]
     order = generator(training.seed, "order")
-    steps = training.epochs * math.ceil(signal.cells / batch_size)
+    steps = training.epochs * math.ceil(cells / batch_size)
     optimizer = Adam(list(model.parameters()))
     step, start = 0, perf_counter()
     for epoch in range(training.epochs):
         sums, visited = torch.zeros(2, device=device), 0
-        for index in torch.randperm(signal.cells, generator=order).to(device).split(batch_size):
+        epoch_order = torch.randperm(cells, generator=order)
+        if held is not None:
+            epoch_order = held.train[epoch_order]
+        for index in epoch_order.to(device).split(batch_size):
             values = samples[index]
             logits = model.logits(cell_centres(index, signal.shape))
             loss = compute_loss(logits, values)
@@ -106,14 +113,14 @@ def fit(
             with torch.no_grad():
                 sums += len(index) * torch.stack([loss, F.mse_loss(logits.sigmoid(), values)])
             step, visited = step + 1, visited + len(index)
-            if visited == signal.cells and not sums.isfinite().all():
+            if visited == cells and not sums.isfinite().all():
                 raise _not_finite(epoch, training)
             yield Progress(
                 network=model,
-                epochs=epoch + (visited == signal.cells),
+                epochs=epoch + (visited == cells),
                 step=step,
                 steps=steps,
-                cells=epoch * signal.cells + visited,
+                cells=epoch * cells + visited,
                 seconds=perf_counter() - start,
                 _means=sums / visited,
             )
@@ -146,18 +153,33 @@ def evaluate(progress: Progress, signal: Signal, report: Report = ignore) -> Tra
     The result is also recorded in the network's config, and so in a checkpoint saved after this. `report` is called as
     by `render`. Raises FFToolError if the loss was no finite number.
     """
+    return record(progress, assess(progress.network, signal, report)[1])
+
+
+def record(progress: Progress, quality: Quality) -> TrainingResult:
+    """Put what came of training into the network's config. Raises FFToolError if the loss was no finite number."""
     network, loss = progress.network, progress.loss
     if not math.isfinite(loss):
         raise _not_finite(progress.epochs, network.config.training)
-    samples = render(network, report=report)
-    decibels = psnr(signal.samples, samples)
     result = TrainingResult(
         epochs=progress.epochs,
         steps=progress.step,
         loss=loss,
-        psnr=decibels if math.isfinite(decibels) else None,
-        ssim=ssim(signal.samples, samples),
+        psnr=finite(quality.psnr),
+        ssim=quality.ssim,
+        holdout_psnr=finite(quality.holdout_psnr),
     )
     config = network.config
     network.config = replace(config, training=replace(config.training, result=result))
     return result
+
+
+def assess(network: CoordinateMLP, signal: Signal, report: Report = ignore) -> tuple[Samples, Quality]:
+    """Draw a network as the signal is, and compare the two.
+
+    Cells that were held out when the network was trained are kept apart, if it was trained on a grid of this shape.
+    """
+    samples = render(network, signal.shape, bits=signal.bits, report=report)
+    config = network.config
+    held = split(signal.shape, config.training) if config.signal.shape == signal.shape else None
+    return samples, measure(signal.samples, samples, held)

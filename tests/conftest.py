@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import pty
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,3 +77,24 @@ def model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.st"
     fftool.save(progress.network, path)
     return path
+
+
+def in_terminal(arguments, answer, cwd):
+    """What a person sees on a terminal of 80 columns, and the exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        os.environ |= {"TERM": "xterm", "COLUMNS": "80"}
+        termios.tcsetwinsize(0, (24, 80))
+        os.execv(FFTOOL, ["fftool", *map(str, arguments)])
+    shown = b""
+    while answer and b"[y/N]" not in shown:  # an answer before the question could be lost
+        shown += os.read(terminal, 4096)
+    os.write(terminal, answer)
+    while True:
+        try:
+            shown += os.read(terminal, 4096)
+        except OSError as error:  # how Linux says that the other side has closed
+            assert error.errno == errno.EIO
+            break
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

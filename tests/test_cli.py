@@ -1,9 +1,7 @@
 """The commands, as a person types them."""
 
-import errno
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -11,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES, FFTOOL
+from conftest import EXAMPLES, FFTOOL, in_terminal
 from PIL import Image
 
 import fftool
@@ -54,7 +52,8 @@ def test_train_json(run, photo_path, photo, tmp_path):
     done = run("train", photo_path, *QUICK, "--output", "a.st", "--seed", 7, "--loss", "mse", "--json")
     report = json.loads(done.stdout)
     assert report.keys() == {
-        "model", "psnr", "ssim", "loss", "seconds", "epochs", "pixels_per_second", "parameters", "device", "config"
+        "model", "psnr", "ssim", "holdout_psnr", "loss", "seconds", "epochs", "pixels_per_second", "parameters",
+        "device", "config"
     }  # fmt: skip
     network = fftool.load(tmp_path / "a.st")
     assert report["model"] == "a.st"
@@ -165,7 +164,8 @@ main()
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("--version",), ("train", "--help"), ("render", "--help"), ("info", "--help")]
+    "arguments",
+    [("--help",), ("--version",), *((c, "--help") for c in ("train", "render", "compare", "encode-viz", "info"))],
 )
 def test_help_needs_no_torch(arguments):
     done = subprocess.run([sys.executable, "-c", LIGHT, *arguments], capture_output=True, text=True, check=False)
@@ -206,26 +206,6 @@ def test_nothing_is_overwritten_unasked(run, photo_path, model_path, tmp_path, c
     assert (tmp_path / name).read_text() == "precious"
     assert run(*arguments, "--overwrite").returncode == 0
     assert (tmp_path / name).read_bytes() != b"precious"
-
-
-def in_terminal(arguments, answer, cwd):
-    """What a person sees on a terminal of 80 columns, and the exit code."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(cwd)
-        os.environ |= {"TERM": "xterm", "COLUMNS": "80"}
-        os.execv(FFTOOL, ["fftool", *map(str, arguments)])
-    shown = b""
-    while answer and b"[y/N]" not in shown:  # an answer before the question could be lost
-        shown += os.read(terminal, 4096)
-    os.write(terminal, answer)
-    while True:
-        try:
-            shown += os.read(terminal, 4096)
-        except OSError as error:  # how Linux says that the other side has closed
-            assert error.errno == errno.EIO
-            break
-    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 @pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0), (b"\x03", 130), (b"\x04", 1)])
@@ -309,7 +289,7 @@ def test_ctrl_c_before_anything_is_learnt_leaves_the_old_model(photo_path, tmp_p
 
 
 def test_ctrl_c_within_an_import_waits_for_its_end(tmp_path):
-    """numpy and torch abort the whole process when an import of theirs is broken off."""
+    """Libraries such as torch abort the whole process when an import of theirs is broken off."""
     (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('imported')\n")
     (tmp_path / "main.py").write_text(
         "import signal, time\nfrom fftool.__main__ import interrupt\nsignal.signal(signal.SIGINT, interrupt)\n"

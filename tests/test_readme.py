@@ -37,7 +37,7 @@ def test_the_library_example_runs(photo_path, tmp_path, monkeypatch):
     assert fftool.read_image("large.png").shape == (20, 30)
 
 
-@pytest.mark.parametrize("name", [command.callback.__name__ for command in app.registered_commands])
+@pytest.mark.parametrize("name", [command.callback.__name__.replace("_", "-") for command in app.registered_commands])
 def test_every_command_and_option_is_in_the_readme(run, name):
     assert f"$ fftool {name} --help" in README
     for option in re.findall(r"--[a-z-]+", run(name, "--help").stdout):

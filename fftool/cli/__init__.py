@@ -12,6 +12,8 @@ import typer
 
 from fftool import __version__
 from fftool.cli import terminal
+from fftool.cli.compare import compare
+from fftool.cli.encode_viz import encode_viz
 from fftool.cli.info import info
 from fftool.cli.render import render
 from fftool.cli.train import train
@@ -25,6 +27,8 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(render)
+app.command()(compare)
+app.command()(encode_viz)
 app.command()(info)
 
 
@@ -86,5 +90,5 @@ def _report(error: Exception) -> int:
 
 
 def _help_command() -> str:
-    names = [command.callback.__name__ for command in app.registered_commands if command.callback]
+    names = [command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback]
     return " ".join(["fftool", *(name for name in sys.argv[1:2] if name in names), "--help"])

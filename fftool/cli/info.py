@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from fftool.checkpoint import Description, describe
 from fftool.cli import options, terminal
+from fftool.cli.train import quality_rows
 
 
 def info(model: options.Model, as_json: options.Json = False) -> None:
@@ -31,10 +32,11 @@ def _rows(description: Description) -> dict[str, str]:
         "training": f"{training.epochs} epochs, batches of {training.batch_size}, learning rate "
         f"{training.learning_rate:g}, {training.loss} loss, seed {training.seed}, on {training.device}",
     }
+    if training.holdout is not None:
+        rows["held out"] = "lattice" if training.holdout == "lattice" else f"{training.holdout:g} of the pixels"
     if result is not None:
-        quality = "exact" if result.psnr is None else f"PSNR {result.psnr:.2f} dB"
-        quality += "" if result.ssim is None else f", SSIM {result.ssim:.4f}"
-        rows["result"] = f"{quality}, loss {result.loss:.4f} after {result.epochs} epochs ({result.steps:,} steps)"
+        rows |= quality_rows(result, training.holdout)
+        rows["loss"] = f"{result.loss:.4f} after {result.epochs} epochs ({result.steps:,} steps)"
     rows["parameters"] = f"{description.parameters:,}"
     rows["file"] = f"{terminal.file_size(description.bytes)}, written by fftool {config.version}"
     for name, tensor in description.tensors.items():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 import typer
 
 from fftool import config
+from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.errors import SettingError
 from fftool.region import Region
 
 NETWORK = "Encoding and network"
@@ -18,13 +23,11 @@ TRAINING = "Training"
 Picture = Annotated[Path, typer.Argument(metavar="PICTURE", help="The picture to learn.", show_default=False)]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint made by fftool train.", show_default=False)]
 
-Encoding = Annotated[
-    config.EncodingKind, typer.Option("--encoding", help="The features of a position.", rich_help_panel=NETWORK)
-]
-Scale = Annotated[
-    float,
-    typer.Option("--scale", help="σ: how fine the detail is, in cycles per picture side.", rich_help_panel=NETWORK),
-]
+ENCODING_HELP = "The features of a position."
+SCALE_HELP = "σ: how fine the detail is, in cycles per picture side."
+
+Encoding = Annotated[config.EncodingKind, typer.Option("--encoding", help=ENCODING_HELP, rich_help_panel=NETWORK)]
+Scale = Annotated[float, typer.Option("--scale", help=SCALE_HELP, rich_help_panel=NETWORK)]
 Dimension = Annotated[int, typer.Option("--dimension", help="m: the number of frequencies.", rich_help_panel=NETWORK)]
 Hidden = Annotated[int, typer.Option("--hidden", help="Units in each hidden layer.", rich_help_panel=NETWORK)]
 Layers = Annotated[int, typer.Option("--layers", help="Hidden layers.", rich_help_panel=NETWORK)]
@@ -43,9 +46,10 @@ Loss = Annotated[
     config.Loss,
     typer.Option("--loss", help="Binary cross-entropy or mean squared error.", rich_help_panel=TRAINING),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same checkpoint.", rich_help_panel=TRAINING)]
+Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same numbers.", rich_help_panel=TRAINING)]
 Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists of the output.")]
+Show = Annotated[bool, typer.Option("--show", help="Draw it in the terminal as well.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 
@@ -108,3 +112,107 @@ Crop = Annotated[
         show_default="all of it",
     ),
 ]
+
+
+KINDS = get_args(config.EncodingKind)
+
+
+def parse_encoding(text: str) -> str:
+    """The encoding that somebody typed, where it can be repeated: Typer knows no lists of choices."""
+    if text not in KINDS:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(KINDS)}")
+    return text
+
+
+Scales = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--scale",
+        metavar="NUMBER",
+        help=f"{SCALE_HELP} Repeat it for more.",
+        show_default=f"{EncodingConfig.scale:g}",
+        rich_help_panel=NETWORK,
+    ),
+]
+Encodings = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--encoding",
+        parser=parse_encoding,
+        metavar="|".join(KINDS),
+        help=f"{ENCODING_HELP} Repeat it for more.",
+        show_default=EncodingConfig.kind,
+        rich_help_panel=NETWORK,
+    ),
+]
+
+
+def parse_holdout(text: str) -> config.Holdout:
+    """What somebody typed for the pixels to hold out."""
+    try:
+        return "lattice" if text == "lattice" else float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no share of the pixels: 0.1 or lattice would be") from None
+
+
+Holdout = Annotated[
+    Any,  # a config.Holdout; Typer knows no unions
+    typer.Option(
+        "--holdout",
+        parser=parse_holdout,
+        metavar="FRACTION|lattice",
+        help="Pixels to test on, not train on: this share of them; or, as in the paper, those between every other one.",
+        show_default="none",
+        rich_help_panel=TRAINING,
+    ),
+]
+
+
+def check_show(show: bool, as_json: bool) -> None:
+    """Refuse to draw where the JSON document goes."""
+    if show and as_json:
+        raise SettingError("pictures and the JSON document cannot both be on standard output", "leave one of them out")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, as the options below say."""
+
+    encoding: EncodingConfig
+    network: NetworkConfig
+    training: TrainingConfig
+
+
+# The part of the settings that an option is in, by the option's name there.
+SETTINGS: dict[type, dict[str, Any]] = {
+    EncodingConfig: {"dimension": Dimension},
+    NetworkConfig: {"hidden": Hidden, "layers": Layers},
+    TrainingConfig: {
+        "epochs": Epochs,
+        "batch_size": BatchSize,
+        "learning_rate": LearningRate,
+        "loss": Loss,
+        "holdout": Holdout,
+        "seed": Seed,
+        "device": Device,
+    },
+}
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all options of training, which it gets as one argument, `settings`."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        parts = [part(**{name: arguments.pop(name) for name in options}) for part, options in SETTINGS.items()]
+        command(**arguments, settings=Settings(*parts))
+
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(part, name), annotation=option)
+        for part, options in SETTINGS.items()
+        for name, option in options.items()
+    ]
+    vars(run)["__signature__"] = signature.replace(parameters=own + shared)
+    return run

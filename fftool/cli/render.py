@@ -59,7 +59,7 @@ def render(
         _check_stdout(as_json)
     else:
         check_writable(output, model)
-        terminal.confirm_overwrite(output, overwrite)
+        terminal.confirm_overwrite([output], overwrite)
 
     from fftool.device import select_device
     from fftool.rendering import render as draw

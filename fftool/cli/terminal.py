@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 from fftool.errors import FFToolError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 REDRAW_SECONDS = 0.1  # in a terminal
 LINE_SECONDS = 10.0  # elsewhere: between the lines that tell how far the work is
@@ -69,6 +74,37 @@ def show_rows(rows: Mapping[str, object]) -> None:
     stdout().print(table)
 
 
+def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collection[int]] = {}) -> None:
+    """A table: a first column of names, then numbers. `best` has the rows to mark in a column."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    cells: list[list[Text]] = []
+    for name, texts in columns.items():
+        table.add_column(name, justify="right" if cells else "left", no_wrap=bool(cells), overflow="fold")
+        marked = best.get(name, ())
+        blank = "  " if marked else ""
+        cells.append(
+            [
+                Text(f"{printable(text)} *", "bold green") if i in marked else Text(printable(text) + blank)
+                for i, text in enumerate(texts)
+            ]
+        )
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
+    stdout().print(table)
+    if any(best.values()):
+        note("* the best", style="dim")
+
+
+def show_picture(picture: Image.Image) -> None:
+    """Draw a picture as well as the terminal can: its own graphics, sixels, or half blocks."""
+    if not (sys.stdout.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns):
+        note("Nothing is drawn: standard output is not a terminal, or one that does not tell its size.")
+        return
+    from textual_image.renderable import Image as Renderable
+
+    stdout().print(Renderable(picture, width="auto", height="auto"))
+
+
 def file_size(count: int) -> str:
     """A number of bytes as people read it."""
     return decimal(count)
@@ -79,16 +115,18 @@ def show_json(document: Mapping[str, Any]) -> None:
     stdout().print(json.dumps(document, indent=2, allow_nan=False), soft_wrap=True)
 
 
-def confirm_overwrite(path: Path, overwrite: bool) -> None:
-    """Ask before a file is replaced; where nobody can be asked, or the answer is no, raise FFToolError."""
-    if overwrite or not path.is_file():
+def confirm_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
+    """Ask before files are replaced; where nobody can be asked, or the answer is no, raise FFToolError."""
+    existing = [path for path in paths if path.is_file()]
+    if overwrite or not existing:
         return
+    more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
     console = stderr()
     if console.is_terminal and sys.stdin is not None and sys.stdin.isatty():
-        console.print(f"{printable(path)} exists already. Overwrite it? [y/N]", end=" ", soft_wrap=True)
+        console.print(f"{printable(existing[0])}{more} already. Overwrite? [y/N]", end=" ", soft_wrap=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return
-    raise FFToolError(f"{path} exists already", "--overwrite replaces it; -o names another file")
+    raise FFToolError(f"{existing[0]}{more} already", "--overwrite replaces what is there; -o names another place")
 
 
 class Report(Protocol):
@@ -100,36 +138,79 @@ class Report(Protocol):
 @contextmanager
 def progress(label: str, total: int) -> Iterator[Report]:
     """Show work on that many pixels, its rate and the time left: a bar in a terminal, a line now and then elsewhere."""
-    display, seconds = (_bar, REDRAW_SECONDS) if stderr().is_terminal else (_lines, LINE_SECONDS)
-    start = last = monotonic()
-    with display(label, total) as draw:
-
-        def report(done: int, status: Callable[[], str] = str) -> None:
-            nonlocal last
-            now = monotonic()
-            if now - last < seconds:
-                return
-            last = now
-            rate = done / (now - start)
-            left = str(timedelta(seconds=round((total - done) / rate))).removeprefix("0:")
-            draw(done, f"{status()}  {rate:,.0f} px/s  {left} left".strip())
-
-        yield report
+    with _reports() as add:
+        yield add(label, total)
 
 
 @contextmanager
-def _bar(label: str, total: int) -> Iterator[Draw]:
+def progress_in_parts(label: str, total: int) -> Iterator[Callable[[str, int], Report]]:
+    """Show work that has parts: what is yielded adds one, with its label and total, below the progress of the whole."""
+    with _reports() as add:
+        whole, begun = add(label, total), 0
+
+        def part(label: str, total: int) -> Report:
+            nonlocal begun
+            before, begun = begun, begun + total
+            own = add(label, total)
+
+            def report(done: int, status: Callable[[], str] = str) -> None:
+                own(done, status)
+                whole(before + done)
+
+            return report
+
+        yield part
+
+
+@contextmanager
+def _reports() -> Iterator[Callable[[str, int], Report]]:
+    display, seconds = (_bars, REDRAW_SECONDS) if stderr().is_terminal else (_lines, LINE_SECONDS)
+    with display() as draw:
+        yield lambda label, total: _report(draw(label, total), total, seconds)
+
+
+def _report(draw: Draw, total: int, seconds: float) -> Report:
+    """A report that draws no more often than that."""
+    start = last = monotonic()
+
+    def report(done: int, status: Callable[[], str] = str) -> None:
+        nonlocal last
+        now = monotonic()
+        if now - last < seconds and done < total:
+            return
+        last = now
+        rate = done / max(now - start, 1e-9)
+        left = str(timedelta(seconds=round((total - done) / rate))).removeprefix("0:")
+        draw(done, f"{status()}  {rate:,.0f} px/s  {left} left".strip())
+
+    return report
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int], Draw]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-    columns = (TextColumn(label), BarColumn(None), TaskProgressColumn(), TextColumn("{task.fields[status]}"))
-    with Progress(*columns, console=stderr(), transient=True, expand=True) as bar:
-        task = bar.add_task(label, total=total, status="")
-        yield lambda done, status: bar.update(task, completed=done, status=status)
+    label, status = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[status]}"))
+    columns = (label, BarColumn(None), TaskProgressColumn(), status)
+    with Progress(*columns, console=stderr(), transient=True, expand=True) as bars:
+
+        def add(label: str, total: int) -> Draw:
+            task = bars.add_task(printable(label), total=total, status="")
+            return lambda done, status: bars.update(task, completed=done, status=status)
+
+        yield add
 
 
 @contextmanager
-def _lines(label: str, total: int) -> Iterator[Draw]:
-    yield lambda done, status: note(f"{label}: {done / total:.0%}  {status}")
+def _lines() -> Iterator[Callable[[str, int], Draw]]:
+    def add(label: str, total: int) -> Draw:
+        def draw(done: int, status: str) -> None:
+            if done < total:  # the result says that it is complete
+                note(f"{label}: {done / total:.0%}  {status}")
+
+        return draw
+
+    yield add
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,30 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fftool.cli import options, terminal
-from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig, TrainingResult
+from fftool.config import EncodingConfig, Holdout, TrainingResult
 from fftool.files import check_writable
 
 if TYPE_CHECKING:
     from fftool.signal import Signal
     from fftool.training import Progress
 
-Settings = tuple[EncodingConfig, NetworkConfig, TrainingConfig]
 
-
+@options.with_settings
 def train(
     picture: options.Picture,
+    settings: options.Settings,
     output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")] = Path("model.st"),
     scale: options.Scale = EncodingConfig.scale,
-    dimension: options.Dimension = EncodingConfig.dimension,
     encoding: options.Encoding = EncodingConfig.kind,
-    hidden: options.Hidden = NetworkConfig.hidden,
-    layers: options.Layers = NetworkConfig.layers,
-    epochs: options.Epochs = TrainingConfig.epochs,
-    batch_size: options.BatchSize = TrainingConfig.batch_size,
-    learning_rate: options.LearningRate = TrainingConfig.learning_rate,
-    loss: options.Loss = TrainingConfig.loss,
-    seed: options.Seed = TrainingConfig.seed,
-    device: options.Device = TrainingConfig.device,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
@@ -42,18 +33,12 @@ def train(
 
     Ctrl-C stops early and keeps what was learnt so far.
     """
-    settings = (
-        EncodingConfig(kind=encoding, dimension=dimension, scale=scale),
-        NetworkConfig(hidden=hidden, layers=layers),
-        TrainingConfig(
-            epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, loss=loss, seed=seed, device=device
-        ),
-    )
+    settings = replace(settings, encoding=replace(settings.encoding, kind=encoding, scale=scale))
     check_writable(output, picture)
     from fftool.media.image import read_image
 
     signal = read_image(picture)
-    terminal.confirm_overwrite(output, overwrite)
+    terminal.confirm_overwrite([output], overwrite)
     from fftool.checkpoint import save
 
     progress = _fit(signal, settings)
@@ -71,19 +56,23 @@ def train(
         raise typer.Exit(130)
 
 
-def _fit(signal: Signal, settings: Settings) -> Progress:
+def _fit(signal: Signal, settings: options.Settings) -> Progress:
+    from fftool.holdout import trained_cells
     from fftool.training import fit
 
-    epochs = settings[-1].epochs
-    with terminal.interruptible() as interrupted, terminal.progress("Training", epochs * signal.cells) as report:
-        for progress in fit(signal, *settings):
-            report(progress.cells, partial(_status, progress, epochs))
+    training = settings.training
+    total = training.epochs * trained_cells(signal.shape, training.holdout)
+    with terminal.interruptible() as interrupted, terminal.progress("Training", total) as report:
+        for progress in fit(signal, settings.encoding, settings.network, training):
+            report(progress.cells, partial(status, progress))
             if interrupted():
                 break
     return progress
 
 
-def _status(progress: Progress, epochs: int) -> str:
+def status(progress: Progress) -> str:
+    """Where training stands, in a few words."""
+    epochs = progress.network.config.training.epochs
     epoch = min(progress.epochs + 1, epochs)
     return f"epoch {epoch}/{epochs}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB"
 
@@ -103,6 +92,7 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
                 "model": str(output),
                 "psnr": result.psnr,
                 "ssim": result.ssim,
+                "holdout_psnr": result.holdout_psnr,
                 "loss": result.loss,
                 "seconds": progress.seconds,
                 "epochs": result.epochs,
@@ -115,8 +105,7 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
         return
     terminal.show_rows(
         {
-            "PSNR": "exact" if result.psnr is None else f"{result.psnr:.2f} dB",
-            "SSIM": "none: the picture is too small" if result.ssim is None else f"{result.ssim:.4f}",
+            **quality_rows(result, config.training.holdout),
             "time": f"{progress.seconds:.1f} s ({rate:,.0f} pixels/s on {config.training.device})",
             "parameters": f"{config.parameters:,}",
             "checkpoint": f"{output} ({terminal.file_size(output.stat().st_size)})",
@@ -124,3 +113,16 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
     )
     name = f"./{output}" if str(output).startswith("-") else str(output)
     terminal.note(f"Draw it at any size: fftool render {shlex.quote(name)} --size 500x500", style="dim")
+
+
+def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:
+    """PSNR and SSIM as people read them."""
+    from fftool.metrics import decibels
+
+    rows = {
+        "PSNR": decibels(result.psnr),
+        "SSIM": "none: no 7×7 window fits" if result.ssim is None else f"{result.ssim:.4f}",
+    }
+    if holdout is not None:
+        rows["held-out PSNR"] = decibels(result.holdout_psnr)
+    return rows

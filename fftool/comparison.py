@@ -1,0 +1,73 @@
+"""Several networks for one signal: trained alike or loaded as they are, and how near each comes to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fftool.checkpoint import load
+from fftool.config import Device, EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.device import select_device
+from fftool.metrics import Quality
+from fftool.network import CoordinateMLP
+from fftool.rendering import Report, ignore
+from fftool.signal import Samples, Signal
+from fftool.training import Progress, assess, fit, record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """What an epoch came to. Loss and PSNR are means over it, so that they lag behind the network."""
+
+    epoch: int
+    seconds: float  # since training began
+    loss: float
+    psnr: float  # dB, of the trained cells
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A network, and what it makes of the signal at the signal's size and bit depth."""
+
+    name: str
+    network: CoordinateMLP
+    samples: Samples
+    quality: Quality
+    checkpoint: Path | None = None  # where it was loaded from
+    seconds: float | None = None  # of training, where it was trained here
+    history: tuple[Epoch, ...] = ()
+
+
+def learn(
+    signal: Signal,
+    encoding: EncodingConfig,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    report: Callable[[Progress], object] = lambda progress: None,
+) -> Outcome:
+    """Train a network, and measure it; `report` is called after each step. Raises FFToolError as `fit` does."""
+    history: list[Epoch] = []
+    for progress in fit(signal, encoding, network, training):
+        report(progress)
+        if progress.epochs > len(history):
+            history.append(
+                Epoch(epoch=progress.epochs, seconds=progress.seconds, loss=progress.loss, psnr=progress.psnr)
+            )
+    samples, quality = assess(progress.network, signal)
+    record(progress, quality)
+    return Outcome(
+        name=encoding.name,
+        network=progress.network,
+        samples=samples,
+        quality=quality,
+        seconds=progress.seconds,
+        history=tuple(history),
+    )
+
+
+def recall(path: Path, signal: Signal, device: Device = "auto", report: Report = ignore) -> Outcome:
+    """Load a checkpoint, and measure it; `report` is called as by `render`. Raises FFToolError as `load` does."""
+    network = load(path).to(select_device(device))
+    samples, quality = assess(network, signal, report)
+    return Outcome(name=str(path), network=network, samples=samples, quality=quality, checkpoint=path)

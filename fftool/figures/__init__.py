@@ -1,0 +1,1 @@
+"""Figures that explain: one module for each kind. Nothing else knows matplotlib."""

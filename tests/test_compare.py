@@ -1,0 +1,351 @@
+"""`fftool compare`: which variants there are, what is said of each, and what is drawn of them."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import time
+
+import numpy as np
+import pytest
+from conftest import EXAMPLES, FFTOOL, in_terminal
+from PIL import Image
+from test_bad_input import fails
+
+import fftool
+from fftool.comparison import Outcome
+from fftool.figures.comparison import curves, distance, telling_detail
+from fftool.holdout import split
+from fftool.metrics import Quality
+
+QUICK = ("--hidden", 32, "--dimension", 32, "--epochs", 3)
+
+
+def compare(run, *arguments):
+    done = run("compare", *arguments, "--json")
+    report = json.loads(done.stdout)
+    assert report.keys() == {"image", "output", "variants", "failed"}
+    return report
+
+
+def names(report):
+    return [variant["name"] for variant in report["variants"]]
+
+
+def test_the_seeds_scale_is_the_best_on_the_bundled_photo(run):
+    """After two epochs at full size. Measured: 4.7 dB above σ = 1, and more than 10 above σ = 300 and none."""
+    asked = ("--scale", 1, "--scale", 25, "--scale", 300, "--encoding", "gaussian", "--encoding", "none")
+    report = compare(run, EXAMPLES / "astronaut.jpg", *asked, "--epochs", 2)
+    assert names(report) == ["gaussian σ=1", "gaussian σ=25", "gaussian σ=300", "none"]
+    one, best, three_hundred, none = (variant["psnr"] for variant in report["variants"])
+    assert best > 23
+    assert best > one + 2
+    assert best > max(three_hundred, none) + 6
+
+
+def test_scale_multiplies_the_encodings_that_use_it(run_here, photo_path, model_path):
+    asked = [
+        "--encoding=none",
+        "--encoding=gaussian",
+        "--encoding=basic",
+        "--encoding=positional",
+        "--scale=2",
+        "--scale=9",
+    ]
+    report = compare(run_here, photo_path, model_path, *asked, *QUICK)
+    found = [(variant["encoding"], variant["scale"]) for variant in report["variants"]]
+    assert found == [
+        ("none", None), ("gaussian", 2), ("gaussian", 9), ("basic", None), ("positional", 2), ("positional", 9),
+        ("gaussian", 8),
+    ]  # fmt: skip
+    assert names(report)[-1] == str(model_path)
+
+
+def test_what_is_said_of_each(run_here, photo_path, photo, model_path, tmp_path):
+    report = compare(run_here, photo_path, model_path, "--scale", 8, *QUICK, "--save-models", "kept", "-o", "a.png")
+    trained, loaded = report["variants"]
+    keys = [
+        "name",
+        "encoding",
+        "scale",
+        "psnr",
+        "ssim",
+        "holdout_psnr",
+        "seconds",
+        "parameters",
+        "bytes",
+        "model",
+        "history",
+    ]
+    assert list(trained) == list(loaded) == keys
+    assert (report["image"], report["output"], report["failed"]) == (str(photo_path), "a.png", [])
+    assert (trained["model"], loaded["model"]) == ("kept/gaussian-8.st", str(model_path))
+    for variant in (trained, loaded):
+        path = tmp_path / variant["model"]
+        network = fftool.load(path)
+        drawn = fftool.render(network)
+        assert variant["psnr"] == fftool.psnr(photo.samples, drawn)
+        assert variant["ssim"] == fftool.ssim(photo.samples, drawn)
+        assert variant["holdout_psnr"] is None
+        assert variant["parameters"] == network.config.parameters
+        assert variant["bytes"] == path.stat().st_size
+    assert (loaded["seconds"], loaded["history"]) == (None, [])
+    assert [epoch["epoch"] for epoch in trained["history"]] == [1, 2, 3]
+    assert trained["history"][0].keys() == {"epoch", "seconds", "loss", "psnr"}
+    assert trained["history"][-1]["seconds"] == trained["seconds"]
+    assert trained["history"][-1]["loss"] < trained["history"][0]["loss"]
+    result = network_result(tmp_path / trained["model"])
+    assert (result.psnr, result.loss) == (trained["psnr"], trained["history"][-1]["loss"])
+
+
+def network_result(path):
+    return fftool.describe(path).config.training.result
+
+
+def test_a_variant_is_what_train_makes(run_here, photo_path, tmp_path):
+    """With the same settings, the same checkpoint to the last byte, whatever was trained before it."""
+    settings = ("--scale", 8, *QUICK, "--seed", 3, "--loss", "mse", "--learning-rate", 0.002, "--holdout", 0.1)
+    compare(run_here, photo_path, "--encoding", "none", "--encoding", "gaussian", *settings, "--save-models", "kept")
+    assert run_here("train", photo_path, *settings, "-o", "alone.st").exit_code == 0
+    assert (tmp_path / "kept" / "gaussian-8.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
+
+
+@pytest.mark.parametrize("holdout", ["lattice", "0.2"])
+def test_held_out_pixels_are_a_column_of_their_own(run_here, photo_path, photo, tmp_path, holdout):
+    arguments = ("--scale", 8, *QUICK, "--holdout", holdout, "--save-models", "kept", "--seed", 5)
+    (variant,) = compare(run_here, photo_path, *arguments)["variants"]
+    network = fftool.load(tmp_path / "kept" / "gaussian-8.st")
+    held, drawn = split(photo.shape, network.config.training), fftool.render(network)
+    for part, measured in ((held.train, variant["psnr"]), (held.test, variant["holdout_psnr"])):
+        errors = (photo.samples.reshape(-1, 3)[part] / 255 - drawn.reshape(-1, 3)[part] / 255) ** 2
+        assert measured == pytest.approx(-10 * np.log10(errors.mean()))
+    # a checkpoint remembers which pixels it has not seen
+    (again,) = compare(run_here, photo_path, "kept/gaussian-8.st", "-o", "again.png")["variants"]
+    assert [again[key] for key in ("psnr", "ssim", "holdout_psnr")] == [
+        variant[key] for key in ("psnr", "ssim", "holdout_psnr")
+    ]
+    shown = run_here("compare", photo_path, "kept/gaussian-8.st", "-o", "shown.png").stdout
+    assert "held-out" in shown
+    assert f"{variant['holdout_psnr']:.2f}" in shown
+
+
+def test_a_checkpoint_of_another_size_is_compared_at_the_pictures(run_here, photo_path, photo, tmp_path):
+    Image.fromarray(photo.samples).resize((30, 40)).save(tmp_path / "small.png")
+    assert run_here("train", "small.png", *QUICK, "--holdout", "lattice").exit_code == 0
+    (variant,) = compare(run_here, photo_path, "model.st")["variants"]
+    drawn = fftool.render(fftool.load(tmp_path / "model.st"), photo.shape)
+    assert variant["psnr"] == fftool.psnr(photo.samples, drawn)
+    assert variant["holdout_psnr"] is None
+
+
+def test_the_table_marks_the_best(run_here, photo_path):
+    done = run_here("compare", photo_path, "--scale", 0.1, "--scale", 8, *QUICK)
+    assert done.exit_code == 0, done.output
+    lines = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith(" gaussian")}
+    assert lines["σ=8"].count("*") == 2
+    assert "*" not in lines["σ=0.1"]
+    assert "held-out" not in done.stdout
+    assert done.stdout.endswith("compare.png\n")
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+
+
+def test_csv_holds_the_same_figures(run_here, photo_path, tmp_path):
+    report = compare(
+        run_here, photo_path, "--scale", 2, "--encoding", "none", "--encoding", "gaussian", *QUICK, "--csv", "a.csv"
+    )
+    with (tmp_path / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row, variant in zip(rows, report["variants"], strict=True):
+        variant.pop("history")
+        assert row == {key: "" if value is None else str(value) for key, value in variant.items()}
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "pdf", "svg"])
+def test_figures_in_every_format(run_here, photo_path, model_path, tmp_path, suffix):
+    done = run_here(
+        "compare", photo_path, model_path, "--scale", 2, *QUICK, "-o", f"a.{suffix}", "--curves", f"b.{suffix}"
+    )
+    assert done.exit_code == 0, done.output
+    assert done.stdout.endswith(f"a.{suffix}\nb.{suffix}\n")
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.{suffix}"
+        if suffix in ("pdf", "svg"):
+            assert path.read_bytes().startswith({"pdf": b"%PDF", "svg": b"<?xml"}[suffix])
+        else:
+            with Image.open(path) as image:
+                assert image.width > 800
+
+
+def test_the_sheet_shows_each_picture_and_repeats_itself(run_here, model_path, photo_path, tmp_path):
+    for name, size in (("a.png", ()), ("b.png", ()), ("c.png", ("--size", "200x150")), ("d.png", ("--size", "16"))):
+        assert run_here("compare", photo_path, model_path, *size, "-o", name).exit_code == 0
+    a, b, c, d = ((tmp_path / f"{name}.png").read_bytes() for name in "abcd")
+    assert a == b
+    assert len({a, c, d}) == 3
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_picture(run_here, tmp_path, channels, dtype):
+    """A row of three pixels, two by two, and a tall one: with all numbers of channels, 8 and 16 bits."""
+    random = np.random.default_rng(0)
+    for shape in ((1, 3), (2, 2), (40, 5)):
+        samples = random.integers(0, np.iinfo(dtype).max, (*shape, channels), dtype, endpoint=True)
+        fftool.write_image(tmp_path / "a.png", samples)
+        done = run_here("compare", "a.png", "--scale", 1, "--scale", 2, *QUICK, "--overwrite", "--curves", "b.png")
+        assert done.exit_code == 0, done.output
+
+
+def test_an_exact_picture(run_here, tmp_path):
+    """One colour, learnt to the last bit: its infinite PSNR is null in JSON, and the best in the table."""
+    Image.new("L", (8, 8), 255).save(tmp_path / "white.png")
+    settings = ("--scale", 1, "--scale", 2, "--epochs", 100, "--learning-rate", 0.05, "--holdout", 0.5)
+    done = run_here("compare", "white.png", *settings, "--curves", "b.png")
+    assert done.stdout.count("exact *") == 4, done.stdout
+    report = compare(run_here, "white.png", *settings, "--overwrite")
+    assert [(variant["psnr"], variant["holdout_psnr"]) for variant in report["variants"]] == [(None, None)] * 2
+
+
+def test_one_that_fails_leaves_the_others(run_here, photo_path, tmp_path):
+    asked = ("--encoding", "positional", "--encoding", "none", *QUICK, "--dimension", 1)
+    done = run_here("compare", photo_path, *asked, "--csv", "a.csv", "--json")
+    assert done.exit_code == 1
+    report = json.loads(done.stdout)
+    assert names(report) == ["none"]
+    assert [failed["name"] for failed in report["failed"]] == ["positional σ=25"]
+    assert "2 axes" in report["failed"][0]["error"]
+    assert "error: positional σ=25: " in done.stderr
+    assert (tmp_path / "compare.png").exists()
+
+
+def test_all_fail(run, photo_path, tmp_path):
+    done = run("compare", photo_path, "--scale", 1, "--scale", 2, *QUICK, "--learning-rate", 1e30)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("no longer a finite number") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_it_keeps_what_is_finished(photo_path, tmp_path):
+    arguments = ["--scale", "1", "--scale", "2", "--scale", "3", "--epochs", "25", "--save-models", "kept"]
+    process = subprocess.Popen(
+        [FFTOOL, "compare", photo_path, *arguments],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "kept" / "gaussian-1.st").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=100)
+    assert process.returncode == 130, stderr
+    assert "gaussian σ=1 " in stdout
+    assert "gaussian σ=3 " not in stdout
+    assert "Stopped after 1 of 3 variants." in stderr
+    assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["compare.png", "gaussian-1.st"]
+
+
+def test_interrupted_before_anything_is_finished(photo_path, tmp_path):
+    process = subprocess.Popen(
+        [FFTOOL, "compare", photo_path, "--scale", "1", "--epochs", "1000000"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    process.stderr.readline()  # training is under way
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[0] == ""
+    assert process.returncode == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_in_a_terminal(photo_path, tmp_path):
+    """A bar for the whole and one for each variant, and then the sheet in half blocks."""
+    arguments = ("compare", photo_path, "--scale", 1, "--scale", 8, "--epochs", 15, "--show")
+    shown, code = in_terminal(arguments, b"", tmp_path)
+    assert code == 0, shown
+    for text in ("all variants", "gaussian σ=1 ", "gaussian σ=8 ", "px/s", "left", "compare.png"):
+        assert text in shown
+    assert shown.count("▀") > 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "seen"),
+    [
+        ((), 2, "nothing to compare"),
+        (("--scale", "2", "--scale", "2.0"), 2, "gaussian σ=2 is asked for 2 times"),
+        (("--encoding", "none", "--encoding", "none"), 2, "none is asked for 2 times"),
+        (("--encoding", "magic"), 2, "magic"),
+        (("--scale", "0"), 2, "scale is 0"),
+        (("--scale", "1", "--epochs", "0"), 2, "epochs is 0"),
+        (("--scale", "1", "-o", "a.gif"), 1, ".png"),
+        (("--scale", "1", "--curves", "a.xyz"), 1, ".svg"),
+        (("--scale", "1", "-o", "a.png", "--curves", "./a.png"), 2, "same name"),
+        (("--scale", "1", "-o", "missing/a.png"), 1, "no folder"),
+        (("--scale", "1", "-o", "mine/file.png"), 1, "exists already"),
+        (("--scale", "1", "--csv", "mine/file.png"), 1, "exists already"),
+        (("--scale", "1", "--save-models", "mine"), 1, "holds file.png"),
+        (("--scale", "1", "--holdout", "1.5"), 2, "1.5"),
+        (("--scale", "1", "--holdout", "some"), 2, "'some'"),
+        (("--scale", "1", "--show", "--json"), 2, "standard output"),
+        (("missing.st",), 1, "no file missing.st"),
+        (("mine/file.png",), 1, "safetensors"),
+    ],
+)
+def test_a_wrong_request(run, photo_path, tmp_path, arguments, code, seen):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file.png").write_text("precious")
+    fails(run("compare", photo_path, *arguments), code, seen)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "file.png"]
+    assert (tmp_path / "mine" / "file.png").read_text() == "precious"
+
+
+def test_wrong_checkpoints(run, photo_path, model_path, tmp_path):
+    fails(run("compare", photo_path, model_path, model_path), 2, "model.st is asked for 2 times")
+    fails(run("compare", photo_path, model_path, "--curves", "a.png"), 2, "checkpoints have no curves")
+    fails(run("compare", photo_path, model_path, "--csv", model_path, "--overwrite"), 1, "is the file that is read")
+    (tmp_path / "kept").mkdir()
+    shutil.copy(model_path, tmp_path / "kept" / "gaussian-8.st")
+    replacing = ("--scale", 8, "--save-models", "kept", "--overwrite")
+    fails(run("compare", photo_path, "kept/gaussian-8.st", *replacing), 1, "is the file that is read")
+    Image.new("L", (9, 9)).save(tmp_path / "grey.png")
+    fails(run("compare", "grey.png", model_path), 1, "3 channels", "1 channel")
+
+
+@pytest.mark.parametrize(("shape", "holdout"), [((1, 9), "lattice"), ((1, 1), "0.5")])
+def test_a_picture_too_small_to_hold_pixels_out_of(run, tmp_path, shape, holdout):
+    Image.new("L", shape).save(tmp_path / "a.png")
+    for command in (("compare", "a.png", "--scale", 1), ("train", "a.png")):
+        fails(run(*command, "--holdout", holdout), 1, "too small")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_the_detail_is_where_the_fine_structure_differs():
+    """A smooth error everywhere, and a pattern that only one picture has."""
+    y, x = np.mgrid[0:100, 0:150]
+    source = np.repeat((x[..., None] + 50).astype(np.uint8), 3, axis=2)
+    smooth, fine = source + 50, source.copy()
+    fine[60:70, 120:130] += (20 * ((x + y) % 2)).astype(np.uint8)[60:70, 120:130, None]
+    detail = telling_detail(source, [smooth, fine])
+    left, top = round(detail.origin[0] * 150), round(detail.origin[1] * 100)
+    assert (round(detail.extent[0] * 150), round(detail.extent[1] * 100)) == (20, 20)
+    assert left <= 120
+    assert left + 20 >= 130
+    assert top <= 60
+    assert top + 20 >= 70
+
+
+def test_the_distance_is_in_steps_of_eight_bits():
+    reference = np.zeros((2, 2, 2), np.uint16)
+    samples = reference.copy()
+    samples[0, 1] = (257, 3 * 257)
+    np.testing.assert_allclose(distance(reference, samples), [[0, 2], [0, 0]])
+
+
+def test_a_name_that_looks_like_a_formula(tmp_path, photo, model_path):
+    """Matplotlib would take what stands between two $ for one, and fail to draw it."""
+    quality = Quality(psnr=20.0, ssim=0.5)
+    outcome = Outcome(name="a$_\\bad{$.st", network=fftool.load(model_path), samples=photo.samples, quality=quality)
+    curves([outcome], "b$^$.png").save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").exists()
