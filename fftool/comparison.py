@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fftool.checkpoint import load
+from fftool.checkpoint import encode, load
 from fftool.config import Device, EncodingConfig, NetworkConfig, TrainingConfig
 from fftool.device import select_device
+from fftool.files import readable_name
 from fftool.metrics import Quality
 from fftool.network import CoordinateMLP
 from fftool.rendering import Report, ignore
@@ -34,7 +35,8 @@ class Outcome:
     network: CoordinateMLP
     samples: Samples
     quality: Quality
-    checkpoint: Path | None = None  # where it was loaded from
+    bytes: int  # of its checkpoint
+    checkpoint: Path | None = None  # the file that holds it
     seconds: float | None = None  # of training, where it was trained here
     history: tuple[Epoch, ...] = ()
 
@@ -61,6 +63,7 @@ def learn(
         network=progress.network,
         samples=samples,
         quality=quality,
+        bytes=len(encode(progress.network)),
         seconds=progress.seconds,
         history=tuple(history),
     )
@@ -70,4 +73,23 @@ def recall(path: Path, signal: Signal, device: Device = "auto", report: Report =
     """Load a checkpoint, and measure it; `report` is called as by `render`. Raises FFToolError as `load` does."""
     network = load(path).to(select_device(device))
     samples, quality = assess(network, signal, report)
-    return Outcome(name=str(path), network=network, samples=samples, quality=quality, checkpoint=path)
+    return Outcome(
+        name=readable_name(path),
+        network=network,
+        samples=samples,
+        quality=quality,
+        bytes=path.stat().st_size,
+        checkpoint=path,
+    )
+
+
+def comparable(outcomes: Sequence[Outcome]) -> bool:
+    """Whether there are several, and the same pixels were held out from all, so that one of them may be the best."""
+    return len(outcomes) > 1 and len({_held_out(outcome) for outcome in outcomes}) == 1
+
+
+def _held_out(outcome: Outcome) -> tuple[object, ...]:
+    config = outcome.network.config
+    if config.signal.shape != outcome.samples.shape[:-1] or config.training.holdout is None:
+        return ()
+    return config.training.holdout, config.training.seed

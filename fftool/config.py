@@ -25,6 +25,7 @@ MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
 MAX_EPOCHS = 10**9
 MAX_BATCH_SIZE = 2**31 - 1
+MAX_SHEET_PIXELS = 2**26  # in each drawing on a sheet, where a few hundred a side can be seen
 MAX_SCALE = 1e9  # far above what the largest picture can show, and below where a phase overflows
 
 
@@ -108,7 +109,7 @@ class EncodeVizConfig:
     dimension: int = 25
     scales: tuple[float, ...] = (1.0, 10.0, 100.0)
     size: tuple[int, int] = (100, 100)  # width and height
-    max_pixels: int = 2**24  # their coordinates and phases take 40 bytes each
+    max_pixels: int = 2**24  # their coordinates, phases and features take up to 100 bytes each
     max_frequencies: int = 10_000  # each gives two files
 
 
@@ -120,14 +121,14 @@ def encodings(
     What is left out, and the dimension, is as in `others`. Raises SettingError for a scale outside of its range, and
     where two of them would be the same.
     """
-    kinds, scales = list(kinds), list(scales)
-    if not kinds and not scales:
+    kinds, scaled = list(kinds), [replace(others, scale=scale) for scale in scales]
+    if not kinds and not scaled:
         return []
     found = []
     for kind in kinds or [others.kind]:
         encoding = replace(others, kind=kind)
         if encoding.uses_scale:
-            found += [replace(encoding, scale=scale) for scale in scales or [others.scale]]
+            found += [replace(each, kind=kind) for each in scaled or [others]]
         else:
             found.append(encoding)
     for name, count in Counter(encoding.name for encoding in found).items():

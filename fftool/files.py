@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -48,27 +49,37 @@ def check_writable(path: Path, *sources: Path) -> None:
         raise _unwritable(path, error) from error
 
 
-def check_folder(folder: Path, wanted: Collection[Path]) -> list[Path]:
-    """Find out before long work whether files can be written into a folder that is to hold nothing else.
+def check_folder(folder: Path, wanted: Iterable[Path], ours: str) -> list[Path]:
+    """Find out before long work whether files can be written into a folder that holds no others than fftool's.
 
-    The folder and those above it need not exist. Returns those of the files that do; raises FFToolError if the folder
-    holds others, or can't be written.
+    `ours` is a regular expression of the names, from the folder on, that fftool gives. The folder and those above it
+    need not exist. Returns those of the wanted files that do; raises FFToolError if the folder can't be written, or
+    holds a file of another name, or one of ours that would be left over beside the wanted ones in a folder below.
     """
+    wanted = set(wanted)
+    below = {path.parent for path in wanted} - {folder}
+    found = []
     try:
         if folder.exists() and not folder.is_dir():
             raise FFToolError(f"{folder} is a file", "name a folder, new or empty")
-        found = sorted(path for path in folder.rglob("*") if not path.is_dir())
-        for path in found:
-            if path not in wanted:
-                raise FFToolError(
-                    f"{folder} holds {path.relative_to(folder)}, among others", "name a folder, new or empty"
-                )
+        for path in folder.rglob("*"):
+            if path in wanted:
+                found.append(path)
+            elif not (path.is_dir() or path.name.startswith(".")):
+                name = path.relative_to(folder).as_posix()
+                if path.parent in below or not re.fullmatch(ours, name):
+                    raise FFToolError(f"{folder} holds {name}, which would be left", "name a folder, new or empty")
         above = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         if not above.is_dir() or not os.access(above, os.W_OK):
             raise FFToolError(f"{folder} may not be written", "name a folder of your own")
     except OSError as error:
         raise _unwritable(folder, error) from error
-    return found
+    return sorted(found)
+
+
+def readable_name(path: Path) -> str:
+    """A path as text that can be stored and drawn: what is in no known encoding is replaced."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from fftool import __version__
 from fftool.config import Config, EncodingConfig, NetworkConfig, TrainingConfig, TrainingResult
-from fftool.device import select_device
+from fftool.device import enough_memory, select_device
 from fftool.errors import FFToolError
 from fftool.grid import cell_centres
 from fftool.holdout import split, trained_cells
@@ -83,10 +83,17 @@ def fit(
         The state after each step; in the last one, the network is complete.
 
     Raises:
-        FFToolError: if this machine has no such device, the loss stops being a finite number, or the signal is too
-            small to hold cells out of it.
+        FFToolError: if this machine has no such device or not enough memory, the loss stops being a finite number, or
+            the signal is too small to hold cells out of it.
 
     """
+    with enough_memory("use a smaller --batch-size, fewer units, or fewer frequencies"):
+        yield from _steps(signal, encoding, network, training)
+
+
+def _steps(
+    signal: Signal, encoding: EncodingConfig, network: NetworkConfig, training: TrainingConfig
+) -> Iterator[Progress]:
     device = select_device(training.device)
     cells = trained_cells(signal.shape, training.holdout)
     held = split(signal.shape, training)
@@ -124,6 +131,8 @@ def fit(
                 seconds=perf_counter() - start,
                 _means=sums / visited,
             )
+    if not all(parameter.isfinite().all() for parameter in model.parameters()):  # after the last step
+        raise _not_finite(epoch, training)
 
 
 def _not_finite(epoch: int, training: TrainingConfig) -> FFToolError:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -188,9 +189,9 @@ def test_the_sheet_shows_each_picture_and_repeats_itself(run_here, model_path, p
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_any_picture(run_here, tmp_path, channels, dtype):
-    """A row of three pixels, two by two, and a tall one: with all numbers of channels, 8 and 16 bits."""
+    """Small, tall and wide: with all numbers of channels, 8 and 16 bits."""
     random = np.random.default_rng(0)
-    for shape in ((1, 3), (2, 2), (40, 5)):
+    for shape in ((1, 3), (2, 2), (90, 5), (5, 150)):
         samples = random.integers(0, np.iinfo(dtype).max, (*shape, channels), dtype, endpoint=True)
         fftool.write_image(tmp_path / "a.png", samples)
         done = run_here("compare", "a.png", "--scale", 1, "--scale", 2, *QUICK, "--overwrite", "--curves", "b.png")
@@ -217,6 +218,24 @@ def test_one_that_fails_leaves_the_others(run_here, photo_path, tmp_path):
     assert "2 axes" in report["failed"][0]["error"]
     assert "error: positional σ=25: " in done.stderr
     assert (tmp_path / "compare.png").exists()
+
+
+def test_one_that_needs_too_much_memory(run):
+    """Hundreds of gigabytes for the features of one step."""
+    hungry = ("--dimension", 1_000_000, "--hidden", 1, "--batch-size", 512 * 512, "--epochs", 1)
+    done = run("compare", EXAMPLES / "astronaut.jpg", "--encoding=none", "--encoding=gaussian", *hungry)
+    assert done.returncode == 1
+    assert " none " in done.stdout
+    assert "error: gaussian σ=25: there is not enough memory" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_one_whose_last_step_leaves_no_numbers(run_here, photo_path):
+    """The loss before that step was finite."""
+    diverging = ("--epochs", 1, "--batch-size", 64 * 48, "--learning-rate", 1e38)
+    done = run_here("compare", photo_path, "--scale", 1, *diverging, "--json")
+    assert done.exit_code == 1
+    assert "no longer a finite number" in json.loads(done.stdout)["failed"][0]["error"]
 
 
 def test_all_fail(run, photo_path, tmp_path):
@@ -246,6 +265,21 @@ def test_interrupted_it_keeps_what_is_finished(photo_path, tmp_path):
     assert "gaussian σ=3 " not in stdout
     assert "Stopped after 1 of 3 variants." in stderr
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["compare.png", "gaussian-1.st"]
+
+
+def test_interrupted_while_drawing_it_keeps_the_figures(photo_path, model_path, tmp_path):
+    arguments = [photo_path, model_path, "--size", "8000x8000", "--csv", "a.csv"]
+    process = subprocess.Popen(
+        [FFTOOL, "compare", *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "a.csv").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=100)
+    assert process.returncode == 130, stderr
+    assert "PSNR" in stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
 def test_interrupted_before_anything_is_finished(photo_path, tmp_path):
@@ -281,8 +315,12 @@ def test_in_a_terminal(photo_path, tmp_path):
         (("--scale", "1", "--epochs", "0"), 2, "epochs is 0"),
         (("--scale", "1", "-o", "a.gif"), 1, ".png"),
         (("--scale", "1", "--curves", "a.xyz"), 1, ".svg"),
-        (("--scale", "1", "-o", "a.png", "--curves", "./a.png"), 2, "same name"),
+        (("--scale", "1", "-o", "a.png", "--curves", "./a.png"), 2, "a.png is named 2 times"),
         (("--scale", "1", "-o", "missing/a.png"), 1, "no folder"),
+        (("--scale", "1", "--save-models", "a", "--csv", "mine/../a.csv", "-o", "a.csv"), 1, "figure format"),
+        (("--scale", "1", "--csv", "b.png", "-o", "mine/../b.png"), 2, "b.png is named 2 times"),
+        (("--scale", "1", "--size", "999999999x999999999"), 2, "pixels"),
+        (("--scale", "1", "--save-models", "link"), 1, "link"),
         (("--scale", "1", "-o", "mine/file.png"), 1, "exists already"),
         (("--scale", "1", "--csv", "mine/file.png"), 1, "exists already"),
         (("--scale", "1", "--save-models", "mine"), 1, "holds file.png"),
@@ -296,15 +334,19 @@ def test_in_a_terminal(photo_path, tmp_path):
 def test_a_wrong_request(run, photo_path, tmp_path, arguments, code, seen):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file.png").write_text("precious")
+    (tmp_path / "link").symlink_to("nowhere")
     fails(run("compare", photo_path, *arguments), code, seen)
-    assert [path.name for path in tmp_path.rglob("*")] == ["mine", "file.png"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file.png", "link", "mine"]
     assert (tmp_path / "mine" / "file.png").read_text() == "precious"
 
 
 def test_wrong_checkpoints(run, photo_path, model_path, tmp_path):
-    fails(run("compare", photo_path, model_path, model_path), 2, "model.st is asked for 2 times")
-    fails(run("compare", photo_path, model_path, "--curves", "a.png"), 2, "checkpoints have no curves")
+    fails(run("compare", photo_path, model_path, model_path), 2, "model.st is named 2 times")
+    fails(run("compare", photo_path, model_path, "--curves", "a.png"), 2, "--curves is for networks to be trained")
     fails(run("compare", photo_path, model_path, "--csv", model_path, "--overwrite"), 1, "is the file that is read")
+    fails(run("compare", photo_path, model_path, "--holdout", "lattice"), 2, "--holdout is for networks to be trained")
+    (tmp_path / "loop").symlink_to("loop")
+    fails(run("compare", photo_path, "loop"), 1, "there is no file loop")
     (tmp_path / "kept").mkdir()
     shutil.copy(model_path, tmp_path / "kept" / "gaussian-8.st")
     replacing = ("--scale", 8, "--save-models", "kept", "--overwrite")
@@ -319,6 +361,21 @@ def test_a_picture_too_small_to_hold_pixels_out_of(run, tmp_path, shape, holdout
     for command in (("compare", "a.png", "--scale", 1), ("train", "a.png")):
         fails(run(*command, "--holdout", holdout), 1, "too small")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_none_is_the_best_of_figures_of_different_pixels(run_here, photo_path, model_path):
+    done = run_here("compare", photo_path, model_path, "--scale", 8, *QUICK, "--holdout", "lattice")
+    assert done.exit_code == 0
+    assert "*" not in done.stdout
+    assert "not the same pixels" in done.stderr
+
+
+def test_a_checkpoint_with_a_name_in_no_encoding(run, photo_path, model_path, tmp_path):
+    name = os.fsdecode(b"a\xff.st")
+    shutil.copy(model_path, tmp_path / name)
+    done = run("compare", photo_path, name, "--csv", "a.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    assert names(json.loads(done.stdout)) == ["a\ufffd.st"]
 
 
 def test_the_detail_is_where_the_fine_structure_differs():
@@ -346,6 +403,8 @@ def test_the_distance_is_in_steps_of_eight_bits():
 def test_a_name_that_looks_like_a_formula(tmp_path, photo, model_path):
     """Matplotlib would take what stands between two $ for one, and fail to draw it."""
     quality = Quality(psnr=20.0, ssim=0.5)
-    outcome = Outcome(name="a$_\\bad{$.st", network=fftool.load(model_path), samples=photo.samples, quality=quality)
+    outcome = Outcome(
+        name="a$_\\bad{$.st", network=fftool.load(model_path), samples=photo.samples, quality=quality, bytes=0
+    )
     curves([outcome], "b$^$.png").save(tmp_path / "a.png")
     assert (tmp_path / "a.png").exists()

@@ -1,11 +1,14 @@
 """`fftool encode-viz`: pictures that equal the formula, figures that show it, and a folder that is theirs alone."""
 
 import json
+import os
+import pty
+import subprocess
 
 import numpy as np
 import pytest
 import torch
-from conftest import in_terminal
+from conftest import FFTOOL, in_terminal
 from PIL import Image
 from skimage.feature import match_template
 from test_bad_input import fails
@@ -118,6 +121,18 @@ def test_nowhere_to_show_it(run_here):
     assert "▀" not in done.stdout
 
 
+def test_a_keyboard_that_cannot_answer(photo_path, tmp_path):
+    """The terminal is asked what it can show, and answers on standard input."""
+    keyboard, screen = pty.openpty()
+    command = [FFTOOL, "encode-viz", "--scale", "2", "--dimension", "1", "--size", "9", "--show"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=screen, stderr=subprocess.PIPE)
+    _, stderr = process.communicate(timeout=100)
+    os.close(keyboard)
+    os.close(screen)
+    assert process.returncode == 0
+    assert b"Nothing is drawn" in stderr
+
+
 def test_a_folder_of_other_files_is_left_alone(run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "holiday.png").write_text("precious")
@@ -132,8 +147,11 @@ def test_pictures_are_overwritten_when_asked(run_here, tmp_path):
     with pytest.raises(fftool.FFToolError, match="and 7 more exist already"):
         run_here(*arguments)
     assert run_here(*arguments, "--overwrite").exit_code == 0
-    with pytest.raises(fftool.FFToolError, match=r"holds gaussian-2"):  # a third frequency would be left over
+    with pytest.raises(fftool.FFToolError, match=r"holds gaussian-2/2-...\.png, which would be left"):
         run_here(*arguments, "--dimension", 2, "--overwrite")
+    other = ("encode-viz", "--scale", 5, "--dimension", 2, "--size", 20, "-o", "out", "--overwrite")
+    assert run_here(*other).exit_code == 0  # beside what fftool itself has put there
+    assert (tmp_path / "out" / "gaussian-2" / "2-cos.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +211,7 @@ def test_the_kernel_narrows_as_the_scale_grows():
     for scale in (1.0, 10.0, 100.0):
         config = fftool.EncodingConfig(dimension=5000, scale=scale)
         B = fftool.frequency_matrix(config, 2, torch.Generator().manual_seed(0))
-        width = Frequencies(config, B, (100, 100)).half_width()
+        width = Frequencies(config, B, (100, 100)).half_width
         assert width == pytest.approx(np.sqrt(np.log(2) / 2) / (np.pi * scale), rel=0.02)
 
 

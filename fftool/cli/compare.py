@@ -2,40 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import os
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fftool.checkpoint import describe, encode, save
+from fftool.checkpoint import describe, save
 from fftool.cli import options, terminal
+from fftool.cli.outcomes import document, show_table, write_csv
 from fftool.cli.train import status
-from fftool.config import EncodingConfig, encodings
+from fftool.config import MAX_SHEET_PIXELS, EncodingConfig, encodings
 from fftool.errors import FFToolError, SettingError
-from fftool.files import check_folder, check_writable, replacing
+from fftool.files import check_folder, check_writable, readable_name
 
 if TYPE_CHECKING:
     from fftool.comparison import Outcome
     from fftool.signal import Samples, Signal
     from fftool.training import Progress
 
+CHECKPOINTS = r"[^/]+\.st"
 Variant = EncodingConfig | Path  # a network to train with this encoding, or a checkpoint as it is
 
 
 @dataclass(frozen=True)
 class Files:
-    """What to write. `models` maps the name of a variant to the checkpoint that keeps it."""
+    """What to write. `models` says where the checkpoint of a variant is kept."""
 
     sheet: Path
     curves: Path | None
     csv: Path | None
-    models: dict[str, Path]
+    models: dict[EncodingConfig, Path]
 
     @property
     def figures(self) -> list[Path]:
@@ -44,6 +45,10 @@ class Files:
     @property
     def reports(self) -> list[Path]:
         return [*self.figures, *([self.csv] if self.csv else [])]
+
+    @property
+    def all(self) -> list[Path]:
+        return [*self.reports, *self.models.values()]
 
 
 @dataclass
@@ -57,6 +62,7 @@ class Results:
 
 @options.with_settings
 def compare(
+    context: typer.Context,
     picture: options.Picture,
     settings: options.Settings,
     checkpoints: Annotated[
@@ -93,39 +99,51 @@ def compare(
     options.check_show(show, as_json)
     to_train = encodings(encoding or [], scale or [], settings.encoding)
     variants: list[Variant] = [*to_train, *(checkpoints or [])]
-    _check_variants(variants, bool(curves))
-    kept = {each.name: models / f"{each.file_name}.st" for each in to_train} if models else {}
+    if not variants:
+        raise SettingError("there is nothing to compare", "name scales, encodings or checkpoints: --scale 1 --scale 25")
+    if not to_train:
+        _refuse_training_options(context)
+    _check_distinct(checkpoints or [], "name each variant once")
+    kept = {each: models / f"{each.file_name}.st" for each in to_train} if models else {}
     files = Files(output, curves, table, kept)
     existing = _check_files(files, models, [picture, *(checkpoints or [])])
     signal = _read(picture, variants, settings)
+    shape = _drawn_shape(signal, size)
     terminal.confirm_overwrite(existing, overwrite)
+    if models:
+        models.mkdir(parents=True, exist_ok=True)
 
     results = _run(variants, signal, settings, files)
-    if results.interrupted and not results.outcomes:
+    if results.interrupted and not (results.outcomes or results.failures):
         raise KeyboardInterrupt
-    if results.outcomes:
-        title = f"{signal.source}: {len(results.outcomes)} variants"
-        title += f", {settings.training.epochs} epochs" if to_train else ""
-        _draw(results.outcomes, signal, size, title, files, show)
-    _report(results, picture, files, as_json)
+    outcomes = results.outcomes
+    if outcomes and table:
+        write_csv(table, outcomes)
+    if outcomes and not as_json:
+        show_table(outcomes)
+    epochs = f", {settings.training.epochs} epochs" if to_train else ""
+    written = _draw(results, signal, shape, epochs, files, show) if outcomes else []
+    _report(results, written, picture, files, as_json)
     if results.interrupted:
-        terminal.note(f"Stopped after {len(results.outcomes)} of {len(variants)} variants.")
+        terminal.note(f"Stopped after {len(outcomes)} of {len(variants)} variants.")
         raise typer.Exit(130)
     if results.failures:
         raise typer.Exit(1)
 
 
-def _check_variants(variants: list[Variant], curves: bool) -> None:
-    if not variants:
+def _refuse_training_options(context: typer.Context) -> None:
+    names = [name for names in options.SETTINGS.values() for name in names if name != "device"]
+    if useless := options.given(context, [*names, "curves", "models"]):
         raise SettingError(
-            "there is nothing to compare", "name scales, encodings or checkpoints, such as --scale 1 --scale 25"
+            f"{useless[0]} is for networks to be trained, and there are checkpoints alone",
+            f"leave {useless[0]} out, or name a --scale or an --encoding",
         )
-    paths = [variant.resolve() for variant in variants if isinstance(variant, Path)]
-    for path, count in Counter(paths).items():
+
+
+def _check_distinct(paths: list[Path], hint: str) -> None:
+    for path, count in Counter(map(os.path.realpath, paths)).items():
         if count > 1:
-            raise SettingError(f"{path.name} is asked for {count} times", "name each variant once")
-    if curves and len(paths) == len(variants):
-        raise SettingError("checkpoints have no curves", "leave --curves out, or train with --scale or --encoding")
+            raise SettingError(f"{Path(path).name} is named {count} times", hint)
 
 
 def _check_files(files: Files, folder: Path | None, sources: list[Path]) -> list[Path]:
@@ -134,12 +152,11 @@ def _check_files(files: Files, folder: Path | None, sources: list[Path]) -> list
 
     for path in files.figures:
         check_suffix(path)
-    models = check_folder(folder, files.models.values()) if folder else []
-    for path in (*files.reports, *models):
+    kept = check_folder(folder, files.all, CHECKPOINTS) if folder else []
+    for path in (*files.reports, *kept):
         check_writable(path, *sources)
-    if len({path.resolve() for path in files.reports}) < len(files.reports):
-        raise SettingError("two outputs have the same name", "give each a name of its own")
-    return [*files.reports, *models]
+    _check_distinct(files.all, "give each output a name of its own")
+    return [path for path in files.all if path.exists()]
 
 
 def _read(picture: Path, variants: list[Variant], settings: options.Settings) -> Signal:
@@ -148,18 +165,29 @@ def _read(picture: Path, variants: list[Variant], settings: options.Settings) ->
     from fftool.media.image import read_image
 
     signal = read_image(picture)
-    for variant in variants:
-        if isinstance(variant, EncodingConfig):
-            trained_cells(signal.shape, settings.training.holdout)  # which refuses a picture that is too small
-            continue
-        held = describe(variant).config.signal
+    trained_cells(signal.shape, settings.training.holdout)  # which refuses a picture that is too small
+    for path in (variant for variant in variants if isinstance(variant, Path)):
+        held = describe(path).config.signal
         if (held.axes, held.channels) != (signal.axes, signal.channels):
             raise FFToolError(
-                f"{variant} was trained on {held.channels} channels and {', '.join(reversed(held.axes))}; "
+                f"{path} was trained on {held.channels} channels and {', '.join(reversed(held.axes))}; "
                 f"{picture} has {signal.channels} channels and x, y",
                 "compare it with a picture of its own kind",
             )
     return signal
+
+
+def _drawn_shape(signal: Signal, size: options.Pixels | None) -> tuple[int, int] | None:
+    """The height and width to draw at, if not the picture's own."""
+    if size is None:
+        return None
+    width, height = size.of(*reversed(signal.shape))
+    if width * height > MAX_SHEET_PIXELS:
+        raise SettingError(
+            f"each drawing would have {width * height:,} pixels",
+            f"{MAX_SHEET_PIXELS:,} are the most on a sheet; fftool render draws larger ones",
+        )
+    return height, width
 
 
 def _run(variants: list[Variant], signal: Signal, settings: options.Settings, files: Files) -> Results:
@@ -171,13 +199,13 @@ def _run(variants: list[Variant], signal: Signal, settings: options.Settings, fi
     results = Results()
     with terminal.progress_in_parts("all variants", sum(totals)) as part:
         for variant, total in zip(variants, totals, strict=True):
-            name = str(variant) if isinstance(variant, Path) else variant.name
+            name = readable_name(variant) if isinstance(variant, Path) else variant.name
             try:
                 outcome = _outcome(variant, signal, settings, part(name, total))
-                if path := files.models.get(name):
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    save(outcome.network, path)
                 results.outcomes.append(outcome)
+                if path := files.models.get(variant) if isinstance(variant, EncodingConfig) else None:
+                    save(outcome.network, path)
+                    results.outcomes[-1] = replace(outcome, checkpoint=path)
             except FFToolError as error:
                 results.failures[name] = error
             except KeyboardInterrupt:
@@ -199,101 +227,54 @@ def _outcome(variant: Variant, signal: Signal, settings: options.Settings, repor
 
 
 def _draw(
-    outcomes: list[Outcome], signal: Signal, size: options.Pixels | None, title: str, files: Files, show: bool
-) -> None:
+    results: Results, signal: Signal, shape: tuple[int, int] | None, epochs: str, files: Files, show: bool
+) -> list[Path]:
+    """Write the figures; those that were written. What stops it leaves the other results as they are."""
     from fftool.figures.comparison import curves, sheet
 
-    pictures = [outcome.samples for outcome in outcomes]
-    if files.curves:
-        curves(outcomes, title).save(files.curves)
-    if size is not None:
-        height, width = signal.shape
-        width, height = size.of(width, height)
-        title += f", drawn at {width}x{height}"
-        pictures = _drawn(outcomes, (height, width))
-    page = sheet(signal, outcomes, pictures, title)
-    page.save(files.sheet)
-    if show:
-        terminal.show_picture(page.image())
+    outcomes, written = results.outcomes, []
+    title = f"{signal.source}: {len(outcomes)} variant{'s' if len(outcomes) > 1 else ''}{epochs}"
+    try:
+        if files.curves:
+            curves(outcomes, title).save(files.curves)
+            written.append(files.curves)
+        if shape:
+            title += f", drawn at {shape[1]}x{shape[0]}"
+        page = sheet(signal, outcomes, _pictures(outcomes, shape), title)
+        page.save(files.sheet)
+        written.append(files.sheet)
+        if show:
+            terminal.show_picture(page.image())
+    except FFToolError as error:
+        results.failures["the figures"] = error
+    except KeyboardInterrupt:
+        results.interrupted = True
+    return written
 
 
-def _drawn(outcomes: list[Outcome], shape: tuple[int, int]) -> list[Samples]:
+def _pictures(outcomes: list[Outcome], shape: tuple[int, int] | None) -> list[Samples]:
+    """What to show of each: the network drawn at that height and width, or at the source's."""
     from fftool.rendering import render
 
-    cells = prod(shape)
-    with terminal.progress_in_parts("all drawings", len(outcomes) * cells) as part:
-        return [render(outcome.network, shape, report=part(outcome.name, cells)) for outcome in outcomes]
+    if shape is None:
+        return [outcome.samples for outcome in outcomes]
+    with terminal.progress_in_parts("all drawings", len(outcomes) * prod(shape)) as part:
+        return [render(outcome.network, shape, report=part(outcome.name, prod(shape))) for outcome in outcomes]
 
 
-def _report(results: Results, picture: Path, files: Files, as_json: bool) -> None:
-    rows = [_row(outcome, files) for outcome in results.outcomes]
-    if files.csv and rows:
-        _write_csv(files.csv, rows)
+def _report(results: Results, written: list[Path], picture: Path, files: Files, as_json: bool) -> None:
     for name, error in results.failures.items():
         terminal.show_error(f"{name}: {error.message}", error.hint)
     if as_json:
-        histories = [[asdict(epoch) for epoch in outcome.history] for outcome in results.outcomes]
         terminal.show_json(
             {
                 "image": str(picture),
-                "output": str(files.sheet) if rows else None,
-                "variants": [row | {"history": history} for row, history in zip(rows, histories, strict=True)],
+                "output": str(files.sheet) if files.sheet in written else None,
+                "variants": [document(outcome) for outcome in results.outcomes],
                 "failed": [{"name": name, "error": str(error)} for name, error in results.failures.items()],
             }
         )
-    elif rows:
-        _show_table(results.outcomes, rows)
-        for path in files.reports:
+        return
+    for path in files.reports:
+        if path in written or (path == files.csv and results.outcomes):
             terminal.say(path)
-
-
-def _row(outcome: Outcome, files: Files) -> dict[str, Any]:
-    """What the table, the CSV file and the JSON document say of a variant."""
-    from fftool.metrics import finite
-
-    config, quality = outcome.network.config, outcome.quality
-    model = outcome.checkpoint or files.models.get(outcome.name)
-    return {
-        "name": outcome.name,
-        "encoding": config.encoding.kind,
-        "scale": config.encoding.scale if config.encoding.uses_scale else None,
-        "psnr": finite(quality.psnr),
-        "ssim": quality.ssim,
-        "holdout_psnr": finite(quality.holdout_psnr),
-        "seconds": outcome.seconds,
-        "parameters": config.parameters,
-        "bytes": len(encode(outcome.network)),
-        "model": str(model) if model else None,
-    }
-
-
-def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    with replacing(path) as file:
-        file.write(text.getvalue().encode())
-
-
-def _show_table(outcomes: list[Outcome], rows: list[dict[str, Any]]) -> None:
-    from fftool.metrics import decibels
-
-    measures: dict[str, list[float | None]] = {
-        "PSNR\n(dB)": [outcome.quality.psnr for outcome in outcomes],
-        "SSIM": [outcome.quality.ssim for outcome in outcomes],
-        "held-out\nPSNR (dB)": [outcome.quality.holdout_psnr for outcome in outcomes],
-    }
-    if not any(outcome.quality.holdout_psnr for outcome in outcomes):
-        measures.popitem()
-    columns = {"variant": [outcome.name for outcome in outcomes]}
-    best = {}
-    for name, values in measures.items():
-        text = "{:.4f}".format if name == "SSIM" else decibels
-        columns[name] = ["-" if value is None else text(value).removesuffix(" dB") for value in values]
-        top = max((value for value in values if value is not None), default=None)
-        best[name] = [i for i, value in enumerate(values) if value == top is not None] if len(rows) > 1 else []
-    columns["time\n(s)"] = ["-" if row["seconds"] is None else f"{row['seconds']:.1f}" for row in rows]
-    columns["parameters"] = [f"{row['parameters']:,}" for row in rows]
-    columns["size"] = [terminal.file_size(row["bytes"]) for row in rows]
-    terminal.show_table(columns, best)

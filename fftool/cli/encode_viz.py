@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FIGURE = "scales.png"
 AXES = 2  # of a picture
+OURS = r"(scales|basic|(gaussian|positional)-[^/]+)\.png|(basic|(gaussian|positional)-[^/]+)/\d+-(cos|sin)\.png"
 
 
 def encode_viz(
@@ -85,7 +86,7 @@ def encode_viz(
     _check_extent(configs, width, height)
     plans = [Plan(folder, config) for config in configs]
     files = [folder / FIGURE, *(path for plan in plans for path in plan.files)]
-    terminal.confirm_overwrite(check_folder(folder, files), overwrite)
+    terminal.confirm_overwrite(check_folder(folder, files, OURS), overwrite)
 
     from fftool.encoding import FREQUENCIES
     from fftool.figures.encoding import Frequencies, contact_sheet, scales
@@ -133,12 +134,10 @@ class Plan:
 
 def _held(model: Path, context: typer.Context) -> tuple[list[EncodingConfig], tuple[int, int]]:
     """The encoding of a checkpoint, and the width and height that it was trained at."""
-    for name in ("scale", "encoding", "dimension", "seed"):
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise SettingError(
-                f"{model} has its own B, and --{name} would draw another", f"leave out --{name} or --model"
-            )
+    if others := options.given(context, ("scale", "encoding", "dimension", "seed")):
+        raise SettingError(
+            f"{model} has its own B, and {others[0]} is for another", f"leave out {others[0]} or --model"
+        )
     config = describe(model).config
     if config.encoding.kind == "none":
         raise FFToolError(f"{model} was trained with --encoding none, and has no B", "name another checkpoint")
@@ -188,7 +187,7 @@ def _report(folder: Path, plans: list[Plan], shown: list[Frequencies], as_json: 
             }
         )
         return
-    half = [each.half_width() * max(each.shape) for each in shown]
+    half = [each.half_width * max(each.shape) for each in shown]
     terminal.show_table(
         {
             "encoding": [each.encoding.name for each in shown],
@@ -202,7 +201,7 @@ def _report(folder: Path, plans: list[Plan], shown: list[Frequencies], as_json: 
 
 
 def _document(plan: Plan, shown: Frequencies) -> dict[str, Any]:
-    config, half = shown.encoding, shown.half_width()
+    config, half = shown.encoding, shown.half_width
     rows = zip(shown.B.T.tolist(), shown.aliased.tolist(), plan.pairs, strict=True)
     return {
         "encoding": config.kind,

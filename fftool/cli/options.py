@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -172,6 +172,14 @@ def check_show(show: bool, as_json: bool) -> None:
     """Refuse to draw where the JSON document goes."""
     if show and as_json:
         raise SettingError("pictures and the JSON document cannot both be on standard output", "leave one of them out")
+
+
+def given(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Those of the options that somebody typed."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    return [
+        "--" + name.replace("_", "-") for name, source in sources.items() if source and source.name == "COMMANDLINE"
+    ]
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,9 @@ def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collecti
 
 def show_picture(picture: Image.Image) -> None:
     """Draw a picture as well as the terminal can: its own graphics, sixels, or half blocks."""
-    if not (sys.stdout.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns):
-        note("Nothing is drawn: standard output is not a terminal, or one that does not tell its size.")
+    asked = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()  # it has to answer what it can show
+    if not (asked and os.get_terminal_size(sys.stdout.fileno()).columns):
+        note("Nothing is drawn: this is not a terminal, or one that does not tell its size.")
         return
     from textual_image.renderable import Image as Renderable
 

@@ -119,9 +119,10 @@ def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:
     """PSNR and SSIM as people read them."""
     from fftool.metrics import decibels
 
+    why = "no 7×7 window fits" if holdout in (None, "lattice") else "the trained pixels form no grid"
     rows = {
         "PSNR": decibels(result.psnr),
-        "SSIM": "none: no 7×7 window fits" if result.ssim is None else f"{result.ssim:.4f}",
+        "SSIM": f"none: {why}" if result.ssim is None else f"{result.ssim:.4f}",
     }
     if holdout is not None:
         rows["held-out PSNR"] = decibels(result.holdout_psnr)

@@ -14,9 +14,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from skimage.filters import gaussian
+from skimage.transform import downscale_local_mean
 
-from fftool.comparison import Outcome
-from fftool.figures.page import COLOURS, GREY, Page, show, styled
+from fftool.comparison import Outcome, comparable
+from fftool.figures.page import COLOURS, GREY, Page, shortened, show, styled
 from fftool.metrics import Quality, decibels
 from fftool.region import Region
 from fftool.signal import Samples, Signal
@@ -24,10 +25,11 @@ from fftool.signal import Samples, Signal
 COLUMNS = 5  # of pictures in a band, beside the source
 CELL, GAP, MARGIN = 2.6, 0.12, 0.4  # inches
 TITLE, HEADER = 0.6, 0.62
-MAX_ASPECT = 3.0  # a longer picture leaves part of its cell empty, or makes the page no longer
-NAME_LENGTH = 28
+MIN_ASPECT, MAX_ASPECT = 0.3, 3.0  # of the cell of a whole picture: a longer one leaves part of it empty
+NAME_LENGTH, TITLE_LENGTH = 28, 60
 DETAIL_SHARE = 5  # the detail is this part of the shorter side
 MIN_DETAIL = 8  # pixels
+SEARCHED_SIDE = 1024  # pixels: the detail is searched in pictures reduced to that
 ERROR_COLOURS, ERROR_QUANTILE = "inferno", 0.99
 MARKERS, LINES = "os^Dv", ("-", "--", ":", "-.")
 MARKED_EPOCHS = 60  # with more points, markers hide the line
@@ -45,28 +47,27 @@ def sheet(signal: Signal, outcomes: Sequence[Outcome], drawn: Sequence[Samples],
 
     """
     height, width = signal.shape
-    tall = CELL * min(height / width, MAX_ASPECT)
+    tall = CELL * min(max(height / width, MIN_ASPECT), MAX_ASPECT)
     offsets = [0, HEADER, HEADER + tall + GAP, HEADER + tall + CELL + 2 * GAP]
     band_height = offsets[-1] + tall + 3 * GAP
     bands = ceil(len(outcomes) / COLUMNS)
     columns = ceil(len(outcomes) / bands)
     page = Page(2 * MARGIN + (1 + columns) * (CELL + GAP) - GAP, TITLE + bands * band_height + MARGIN / 2)
-    page.text(MARGIN, 0.22, title, fontsize=12, weight="bold")
+    page.text(MARGIN, 0.22, shortened(title, TITLE_LENGTH), fontsize=12, weight="bold")
 
     pictures = [outcome.samples for outcome in outcomes]
     detail = telling_detail(signal.samples, pictures)
     distances = [distance(signal.samples, picture) for picture in pictures]
     limit = max(1, ceil(max(float(np.quantile(values, ERROR_QUANTILE)) for values in distances)))
     colours = ScalarMappable(Normalize(0, limit), ERROR_COLOURS)
-    best = max(outcome.quality.psnr for outcome in outcomes) if len(outcomes) > 1 else None
+    magnified = (CELL / (detail.extent[0] * width)) / min(CELL / width, tall / height)
+    best = max(outcome.quality.psnr for outcome in outcomes) if comparable(outcomes) else None
     for band in range(bands):
         tops = [TITLE + band * band_height + offset for offset in offsets]
         members = range(len(outcomes))[band * columns : (band + 1) * columns]
         _column(page, MARGIN, tops, tall, signal.samples, detail)
         _header(page, MARGIN, tops[0], signal.source, f"the source, {width}x{height} pixels")
-        for top, label in zip(
-            tops[1:], ("whole", f"detail, {1 / max(detail.extent):.2g} times as large", "distance"), strict=True
-        ):
+        for top, label in zip(tops[1:], ("whole", f"detail, {magnified:.2g} times as large", "distance"), strict=True):
             page.text(MARGIN - 0.1, top, label, rotation=90, horizontalalignment="right", color=GREY, fontsize=8)
         bar = page.axes(MARGIN + 0.75 * CELL, tops[3] + 0.1, 0.13, tall - 0.2)
         page.figure.colorbar(colours, cax=bar, extend="max", ticklocation="left")
@@ -76,7 +77,7 @@ def sheet(signal: Signal, outcomes: Sequence[Outcome], drawn: Sequence[Samples],
             _column(page, left, tops, tall, drawn[i], detail)
             _header(page, left, tops[0], outcome.name, quality_text(outcome.quality), outcome.quality.psnr == best)
             axes = page.axes(left, tops[3], CELL, tall, anchor="N")
-            axes.imshow(distances[i], cmap=ERROR_COLOURS, vmin=0, vmax=limit, interpolation="nearest")
+            axes.imshow(distances[i], cmap=ERROR_COLOURS, vmin=0, vmax=limit)
             axes.set_axis_off()
     return page
 
@@ -96,8 +97,8 @@ def _column(page: Page, left: float, tops: Sequence[float], tall: float, samples
 
 
 def _header(page: Page, left: float, top: float, name: str, text: str, best: bool = False) -> None:
-    name = name if len(name) <= NAME_LENGTH else f"…{name[1 - NAME_LENGTH :]}"
-    page.text(left, top + 0.05, f"{name}  ★ best PSNR" if best else name, weight="bold", fontsize=10)
+    star = "  ★ best PSNR" if best else ""
+    page.text(left, top + 0.05, shortened(name, NAME_LENGTH - len(star)) + star, weight="bold", fontsize=10)
     page.text(left, top + 0.25, text, color=GREY, linespacing=1.3)
 
 
@@ -118,14 +119,14 @@ def distance(reference: Samples, samples: Samples) -> NDArray[np.float64]:
 def telling_detail(reference: Samples, pictures: Sequence[Samples]) -> Region:
     """The square in which the fine structure of the pictures, the reference among them, differs most.
 
-    Differences count by their size, not its square, so that texture wins over a single edge.
+    Differences count by their size, not its square, so that texture wins over a single edge. Large pictures are reduced
+    first: what a sheet cannot show tells nothing.
     """
-    height, width = reference.shape[:2]
+    step = ceil(max(reference.shape) / SEARCHED_SIDE)
+    everything = [downscale_local_mean(picture, (step, step, 1)) for picture in (reference, *pictures)]
+    height, width = everything[0].shape[:2]
     side = min(max(min(height, width) // DETAIL_SHARE, MIN_DETAIL), height, width)
-    fine = [
-        picture - gaussian(picture, sigma=side / 16, channel_axis=-1, preserve_range=True)
-        for picture in (reference, *pictures)
-    ]
+    fine = [picture - gaussian(picture, sigma=side / 16, channel_axis=-1) for picture in everything]
     mean = np.mean(fine, axis=0)
     spread = np.sum([np.abs(picture - mean).mean(axis=-1) for picture in fine], axis=0)
     total = np.pad(spread, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
@@ -137,8 +138,8 @@ def telling_detail(reference: Samples, pictures: Sequence[Samples]) -> Region:
 @styled
 def curves(outcomes: Sequence[Outcome], title: str) -> Page:
     """PSNR against epochs and against seconds; a checkpoint, whose learning is not known, is a level line."""
-    page = Page(11, 4.6)
-    page.text(0.6, 0.22, title, fontsize=12, weight="bold")
+    page = Page(11, max(4.6, 1 + 0.5 * len(outcomes)))  # the legend has up to three lines for each
+    page.text(0.6, 0.22, shortened(title, TITLE_LENGTH), fontsize=12, weight="bold")
     for x, attribute, label in ((0.7, "epoch", "epoch"), (4.65, "seconds", "seconds of training")):
         axes = page.axes(x, 0.75, 3.55, 3.2)
         for i, outcome in enumerate(outcomes):
@@ -159,7 +160,7 @@ def curves(outcomes: Sequence[Outcome], title: str) -> Page:
 
 def _curve(axes: Axes, i: int, outcome: Outcome, attribute: str) -> None:
     style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i // len(COLOURS) % len(LINES)]}
-    label = f"{outcome.name}\n{quality_text(outcome.quality)}"
+    label = f"{shortened(outcome.name, NAME_LENGTH)}\n{quality_text(outcome.quality)}"
     if outcome.history:
         marker = MARKERS[i % len(MARKERS)] if len(outcome.history) <= MARKED_EPOCHS else ""
         x = [getattr(epoch, attribute) for epoch in outcome.history]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
-from math import ceil, floor, inf, isqrt, log10, pi
+from math import ceil, floor, inf, isqrt, log10, pi, sqrt
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from fftool.config import EncodingConfig
@@ -61,10 +63,11 @@ class Frequencies:
         unit = torch.stack([angle.cos(), angle.sin()], dim=-1)
         return torch.stack([kernel(distance[:, None] * u, self.B.double()) for u in unit])
 
+    @cached_property
     def half_width(self) -> float:
-        """Where the kernel's mean over all directions first falls to one half; infinite if it never does."""
-        fastest = max(float(self.B.norm(dim=0).max()), 1e-6)
-        distance = np.logspace(-2, 3, 400) / fastest  # at the least of these it is still above 0.99
+        """Where the kernel's mean over all directions first falls to one half; infinite if not within the picture."""
+        fastest = max(float(self.B.norm(dim=0).max()), 1)
+        distance = np.geomspace(0.01 / fastest, sqrt(2), 400)  # at the least of these it is still above 0.99
         mean = self.measured(torch.from_numpy(distance)).mean(dim=0).numpy()
         fallen = np.flatnonzero(mean < 0.5)
         if not len(fallen):
@@ -79,7 +82,7 @@ def contact_sheet(frequencies: Frequencies) -> Page:
     height, width = frequencies.shape
     factor = max(1, TILE // max(width, height)) if max(width, height) <= MAX_TILE else MAX_TILE / max(width, height)
     tile_x, tile_y = max(1, round(width * factor)), max(1, round(height * factor))
-    step_x, step_y = max(2 * tile_x + 4, 200) + 24, tile_y + 40  # whole pixels, so that no tile is resampled
+    step_x, step_y = max(2 * tile_x + 4, 230) + 24, tile_y + 40  # whole pixels, so that no tile is resampled
     m = frequencies.B.shape[1]
     shown = min(m, TILES)
     columns = max(4, isqrt(shown - 1) + 1)
@@ -114,7 +117,10 @@ def contact_sheet(frequencies: Frequencies) -> Page:
         )
         for offset, samples in zip((0, tile_x + 4), pair, strict=True):
             extent = (x + offset, x + offset + tile_x, y + tile_y, y)
-            sheet.imshow(samples[..., 0], cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
+            tile = Image.fromarray(samples[..., 0])
+            if factor < 1:  # at once, so that no more than tiles are kept
+                tile = tile.resize((tile_x, tile_y), Image.Resampling.BOX)
+            sheet.imshow(np.asarray(tile), cmap="gray", vmin=0, vmax=255, extent=extent, aspect="auto")
     sheet.set(xlim=(0, page.width * DPI), ylim=(page.height * DPI, 0))
     return page
 
@@ -150,8 +156,8 @@ def _plane(axes: Axes, shown: Frequencies) -> None:
     B, aliased = shown.B.numpy(), shown.aliased.numpy()
     reach = 1.15 * max(width / 2, height / 2, float(np.abs(B).max()))
     axes.add_patch(Rectangle((-width / 2, -height / 2), width, height, fill=False, linestyle="--", edgecolor=GREY))
-    axes.scatter(B[0, ~aliased], B[1, ~aliased], s=14, color=BELOW, label="below Nyquist")
-    axes.scatter(B[0, aliased], B[1, aliased], s=20, color=ABOVE, marker="^", label="above: aliases")
+    axes.scatter(B[0, ~aliased], B[1, ~aliased], s=14, color=BELOW)
+    axes.scatter(B[0, aliased], B[1, aliased], s=20, color=ABOVE, marker="^")
     axes.set(
         xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal", xlabel="bx (cycles per picture side)", ylabel="by"
     )
@@ -169,8 +175,8 @@ def _nyquist_text(aliased: NDArray[np.bool_]) -> str:
 def _spot(page: Page, axes: Axes, shown: Frequencies, last: bool) -> None:
     """The kernel around a point."""
     offset = torch.linspace(-KERNEL_EXTENT, KERNEL_EXTENT, KERNEL_SIDE, dtype=torch.float64)
-    difference = torch.cartesian_prod(offset, offset).flip(-1)  # rows of constant y
-    values = kernel(difference, shown.B.double()).reshape(KERNEL_SIDE, KERNEL_SIDE).numpy()
+    x, y = ((2 * pi) * torch.outer(offset, b) for b in shown.B.double())  # phases along each axis
+    values = (y.cos() @ x.cos().T - y.sin() @ x.sin().T).numpy() / len(shown.aliased)  # cos(x + y), and their mean
     extent = (-KERNEL_EXTENT, KERNEL_EXTENT, KERNEL_EXTENT, -KERNEL_EXTENT)
     image = axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, extent=extent)
     axes.set(xlabel="ux − vx (picture sides)", ylabel="uy − vy")
@@ -186,7 +192,7 @@ def _spot(page: Page, axes: Axes, shown: Frequencies, last: bool) -> None:
 def _profile(axes: Axes, shown: Frequencies, distance: Tensor) -> None:
     """The kernel over the distance, in all directions, and for the gaussian encoding what is expected of it."""
     x, measured = distance.numpy(), shown.measured(distance).numpy()
-    pixel, half = 1 / max(shown.shape), shown.half_width()
+    pixel, half = 1 / max(shown.shape), shown.half_width
     least, most = measured.min(axis=0), measured.max(axis=0)
     axes.fill_between(x, least, most, color=BELOW, alpha=0.25, linewidth=0, label="in all directions")
     axes.plot(x, measured.mean(axis=0), color=BELOW, label="their mean")

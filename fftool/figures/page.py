@@ -90,6 +90,11 @@ def displayed(samples: Samples) -> Samples:
 
 
 def show(axes: Axes, samples: Samples, **settings: Any) -> None:
-    """Draw a picture into axes without a frame, its pixels as squares."""
-    axes.imshow(displayed(samples), interpolation="nearest", **settings)
+    """Draw a picture into axes without a frame: enlarged pixels are squares, and reduced ones are averaged."""
+    axes.imshow(displayed(samples), interpolation="auto", **settings)
     axes.set_axis_off()
+
+
+def shortened(name: str, length: int) -> str:
+    """The end of a name that is too long for its place."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fftool.errors import FFToolError
-from fftool.files import check_readable, replacing
+from fftool.files import check_readable, readable_name, replacing
 from fftool.signal import Samples, Signal
 
 
@@ -101,8 +100,7 @@ def read_image(path: str | Path) -> Signal:
         raise FFToolError(f"{path} has samples of type {samples.dtype}", "save it with 8 or 16 bits a channel first")
     if samples.ndim == 2:
         samples = samples[:, :, np.newaxis]
-    # A name in no known encoding is kept as far as JSON can hold it.
-    return Signal(samples, source=os.fsencode(path.name).decode(errors="replace"))
+    return Signal(samples, source=readable_name(Path(path.name)))
 
 
 def _decode(path: Path) -> NDArray[Any]:
