@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIDE = 512
 TEXTS = 4
+PACKAGED = ("astronaut", "camera", "brick", "grass")  # come with scikit-image, at that size
 KODAK = Path(__file__).parents[3] / "shared" / "kodak"
 # σ for each kind of picture, as the authors chose it on pictures of their own: 2^6 and 10 for photographs, 2^5 and 14
 # for text.
@@ -41,14 +42,18 @@ let it learn high frequencies in low dimensional domains. Once learnt, it can be
 
 def photos(folder: Path | None) -> dict[str, Image.Image]:
     """Centre crops by name."""
-    if folder:
-        return {path.stem: cropped(Image.open(path)) for path in sorted(folder.glob("*.png"))}
-    names = ("astronaut", "camera", "brick", "grass")
-    return {name: cropped(Image.fromarray(getattr(skimage.data, name)())) for name in names}
+    if folder is None:
+        return {name: cropped(name, Image.fromarray(getattr(skimage.data, name)())) for name in PACKAGED}
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in (".png", ".jpg", ".jpeg")]
+    if not files:
+        sys.exit(f"{folder} holds no .png and no .jpg files")
+    return {path.stem: cropped(path.name, Image.open(path)) for path in files}
 
 
-def cropped(picture: Image.Image) -> Image.Image:
+def cropped(name: str, picture: Image.Image) -> Image.Image:
     left, top = (picture.width - SIDE) // 2, (picture.height - SIDE) // 2
+    if min(left, top) < 0:
+        sys.exit(f"{name} has {picture.width}x{picture.height} pixels; {SIDE} on each side are needed")
     return picture.crop((left, top, left + SIDE, top + SIDE)).convert("RGB")
 
 
@@ -72,14 +77,16 @@ def texts() -> dict[str, Image.Image]:
 
 def compare(picture: Path, epochs: int, encodings: list[str], scale: int) -> dict[str, float]:
     """Held-out PSNR by encoding."""
-    result = picture.with_name(f"{picture.stem}-{encodings[-1]}-{epochs}.json")
-    if not result.exists():
-        asked = [f"--encoding={encoding}" for encoding in encodings] + [f"--scale={scale}", f"--epochs={epochs}"]
-        output = ["-o", str(result.with_suffix(".png")), "--overwrite", "--json"]
-        command = ["compare", str(picture), *asked, "--holdout=lattice", *NETWORK, *TRAINING, *output]
+    file = picture.with_name(f"{picture.stem}-{encodings[-1]}.json")
+    asked = [f"--encoding={encoding}" for encoding in encodings] + [f"--scale={scale}", f"--epochs={epochs}"]
+    output = ["-o", str(file.with_suffix(".png")), "--overwrite", "--json"]
+    command = ["compare", str(picture), *asked, "--holdout=lattice", *NETWORK, *TRAINING, *output]
+    result = json.loads(file.read_text()) if file.exists() else {}
+    if result.get("command") != command:
         done = subprocess.run([sys.executable, "-m", "fftool", *command], stdout=subprocess.PIPE, check=True)
-        result.write_bytes(done.stdout)
-    return {variant["encoding"]: variant["holdout_psnr"] for variant in json.loads(result.read_text())["variants"]}
+        result = {"command": command, **json.loads(done.stdout)}
+        file.write_text(json.dumps(result, indent=2))
+    return {variant["encoding"]: variant["holdout_psnr"] for variant in result["variants"]}
 
 
 def main() -> None:

@@ -117,10 +117,10 @@ def compare(
     if results.interrupted and not (results.outcomes or results.failures):
         raise KeyboardInterrupt
     outcomes = results.outcomes
-    if outcomes and table:
-        write_csv(table, outcomes)
     if outcomes and not as_json:
         show_table(outcomes)
+    if outcomes and table:
+        write_csv(table, outcomes)
     epochs = f", {settings.training.epochs} epochs" if to_train else ""
     written = _draw(results, signal, shape, epochs, files, show) if outcomes else []
     _report(results, written, picture, files, as_json)

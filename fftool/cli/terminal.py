@@ -121,10 +121,10 @@ def confirm_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
     existing = [path for path in paths if path.is_file()]
     if overwrite or not existing:
         return
-    more = f" and {len(existing) - 1} more exist" if len(existing) > 1 else " exists"
+    more, what = (f" and {len(existing) - 1} more exist", "them") if len(existing) > 1 else (" exists", "it")
     console = stderr()
     if console.is_terminal and sys.stdin is not None and sys.stdin.isatty():
-        console.print(f"{printable(existing[0])}{more} already. Overwrite? [y/N]", end=" ", soft_wrap=True)
+        console.print(f"{printable(existing[0])}{more} already. Overwrite {what}? [y/N]", end=" ", soft_wrap=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return
     raise FFToolError(f"{existing[0]}{more} already", "--overwrite replaces what is there; -o names another place")

@@ -25,7 +25,7 @@ from fftool.signal import Samples, Signal
 COLUMNS = 5  # of pictures in a band, beside the source
 CELL, GAP, MARGIN = 2.6, 0.12, 0.4  # inches
 TITLE, HEADER = 0.6, 0.62
-MIN_ASPECT, MAX_ASPECT = 0.3, 3.0  # of the cell of a whole picture: a longer one leaves part of it empty
+MIN_ASPECT, MAX_ASPECT = 0.4, 3.0  # of the cell of a whole picture: a longer one leaves part of it empty
 NAME_LENGTH, TITLE_LENGTH = 28, 60
 DETAIL_SHARE = 5  # the detail is this part of the shorter side
 MIN_DETAIL = 8  # pixels
@@ -71,7 +71,13 @@ def sheet(signal: Signal, outcomes: Sequence[Outcome], drawn: Sequence[Samples],
             page.text(MARGIN - 0.1, top, label, rotation=90, horizontalalignment="right", color=GREY, fontsize=8)
         bar = page.axes(MARGIN + 0.75 * CELL, tops[3] + 0.1, 0.13, tall - 0.2)
         page.figure.colorbar(colours, cax=bar, extend="max", ticklocation="left")
-        bar.set_ylabel("distance from the source,\nmean of the channels\n(steps of 1/255)")
+        page.text(
+            MARGIN,
+            tops[3] + 0.1,
+            "distance from\nthe source:\nmean of the\nchannels, in\nsteps of 1/255",
+            fontsize=8,
+            linespacing=1.3,
+        )
         for x, i in enumerate(members, start=1):
             left, outcome = MARGIN + x * (CELL + GAP), outcomes[i]
             _column(page, left, tops, tall, drawn[i], detail)
