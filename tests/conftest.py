@@ -79,13 +79,13 @@ def model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def in_terminal(arguments, answer, cwd):
-    """What a person sees on a terminal of 80 columns, and the exit code."""
+def in_terminal(arguments, answer, cwd, columns=80):
+    """What a person sees on a terminal of that width, and the exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
-        os.environ |= {"TERM": "xterm", "COLUMNS": "80"}
-        termios.tcsetwinsize(0, (24, 80))
+        os.environ |= {"TERM": "xterm", "COLUMNS": str(columns)}
+        termios.tcsetwinsize(0, (24, columns))
         os.execv(FFTOOL, ["fftool", *map(str, arguments)])
     shown = b""
     while answer and b"[y/N]" not in shown:  # an answer before the question could be lost

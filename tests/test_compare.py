@@ -151,6 +151,13 @@ def test_the_table_marks_the_best(run_here, photo_path):
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
 
 
+def test_a_narrow_terminal_has_the_first_columns(photo_path, model_path, tmp_path):
+    shown, code = in_terminal(("compare", photo_path, model_path, "-o", "a.png"), b"", tmp_path, columns=40)
+    assert code == 0
+    assert "PSNR" in shown
+    assert "parameters" not in shown
+
+
 def test_csv_holds_the_same_figures(run_here, photo_path, tmp_path):
     report = compare(
         run_here, photo_path, "--scale", 2, "--encoding", "none", "--encoding", "gaussian", *QUICK, "--csv", "a.csv"

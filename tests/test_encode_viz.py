@@ -121,6 +121,13 @@ def test_nowhere_to_show_it(run_here):
     assert "▀" not in done.stdout
 
 
+def test_matplotlib_has_nothing_to_say(run, tmp_path):
+    """Not even where it may not keep its list of fonts."""
+    nowhere = os.environ | {"MPLCONFIGDIR": "/proc/nowhere", "HOME": "/proc/nowhere"}
+    done = run("encode-viz", "--scale", 2, "--dimension", 1, "--size", 9, env=nowhere)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_keyboard_that_cannot_answer(photo_path, tmp_path):
     """The terminal is asked what it can show, and answers on standard input."""
     keyboard, screen = pty.openpty()

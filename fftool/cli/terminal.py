@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 REDRAW_SECONDS = 0.1  # in a terminal
+NAME_WIDTH = 14  # characters that the names in a table have at least
+UNLIMITED = 10_000  # characters: the width of what is no terminal
 LINE_SECONDS = 10.0  # elsewhere: between the lines that tell how far the work is
 
 Flag = Callable[[], bool]
@@ -75,24 +77,41 @@ def show_rows(rows: Mapping[str, object]) -> None:
 
 
 def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collection[int]] = {}) -> None:
-    """A table: a first column of names, then numbers. `best` has the rows to mark in a column."""
+    """A table: a first column of names, then numbers. `best` has the rows to mark in a column.
+
+    The last columns are left out where a terminal is too narrow for them.
+    """
+    console, names = stdout(), list(columns)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    unlimited = console.options.update(width=UNLIMITED)
+    table = _table(columns, names, best)
+    while len(names) > 2 and console.measure(table, options=unlimited).minimum > console.width:
+        table = _table(columns, names := names[:-1], best)
+    console.print(table)
+    if any(best.values()):
+        note("* the best", style="dim")
+
+
+def _table(columns: Mapping[str, Sequence[str]], names: Sequence[str], best: Mapping[str, Collection[int]]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     cells: list[list[Text]] = []
-    for name, texts in columns.items():
-        table.add_column(name, justify="right" if cells else "left", no_wrap=bool(cells), overflow="fold")
-        marked = best.get(name, ())
+    for name in names:
+        first, marked = not cells, best.get(name, ())
+        shortest = min(NAME_WIDTH, max(map(len, columns[name]))) if first else None
+        table.add_column(
+            name, justify="left" if first else "right", no_wrap=not first, overflow="fold", min_width=shortest
+        )
         blank = "  " if marked else ""
         cells.append(
             [
                 Text(f"{printable(text)} *", "bold green") if i in marked else Text(printable(text) + blank)
-                for i, text in enumerate(texts)
+                for i, text in enumerate(columns[name])
             ]
         )
     for row in zip(*cells, strict=True):
         table.add_row(*row)
-    stdout().print(table)
-    if any(best.values()):
-        note("* the best", style="dim")
+    return table
 
 
 def show_picture(picture: Image.Image) -> None:

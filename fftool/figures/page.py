@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,6 @@ from PIL import Image
 from fftool.errors import FFToolError
 from fftool.files import replacing
 from fftool.signal import Samples
-
-# That it builds a list of fonts, or may not keep it, is nothing to tell the person who waits for a picture.
-logging.getLogger("matplotlib").addHandler(logging.NullHandler())
 
 DPI = 150
 # Okabe and Ito's colours, which stay apart for the colour-blind; black, which is the axes', is left out.
