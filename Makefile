@@ -10,10 +10,15 @@ demo: .venv/installed
 	$(FFTOOL) train examples/astronaut.jpg --epochs 20 -o demo/astronaut.st --overwrite
 	$(FFTOOL) render demo/astronaut.st --size 500x500 -o demo/astronaut-500x500.png --overwrite
 	$(FFTOOL) render demo/astronaut.st --size 500x500 --crop 0.3,0.1,0.3,0.3 -o demo/astronaut-face.png --overwrite
+	$(FFTOOL) compare examples/mushroom.png --scale 0.5 --scale 1 --scale 2 --scale 10 --epochs 150 --size 500x500 \
+		-o demo/mushroom.png --overwrite
+	$(FFTOOL) encode-viz --scale 1 --scale 10 --scale 100 -o demo/encoding --overwrite
 	@echo
 	@echo "The photo:                        examples/astronaut.jpg"
 	@echo "The network's picture of it:      demo/astronaut-500x500.png"
 	@echo "The face, drawn anew at 500x500:  demo/astronaut-face.png"
+	@echo "15x15 pixels by four networks:    demo/mushroom.png"
+	@echo "What the scale does:              demo/encoding/scales.png"
 
 # The README's copies of what the demo draws.
 pictures: demo
