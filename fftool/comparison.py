@@ -92,4 +92,6 @@ def _held_out(outcome: Outcome) -> tuple[object, ...]:
     config = outcome.network.config
     if config.signal.shape != outcome.samples.shape[:-1] or config.training.holdout is None:
         return ()
+    if config.training.holdout == "lattice":
+        return ("lattice",)
     return config.training.holdout, config.training.seed

@@ -125,7 +125,9 @@ def compare(
     written = _draw(results, signal, shape, epochs, files, show) if outcomes else []
     _report(results, written, picture, files, as_json)
     if results.interrupted:
-        terminal.note(f"Stopped after {len(outcomes)} of {len(variants)} variants.")
+        done = len(outcomes) + len(results.failures)
+        where = f"after {len(outcomes)} of {len(variants)} variants" if done < len(variants) else "before the figures"
+        terminal.note(f"Stopped {where}.")
         raise typer.Exit(130)
     if results.failures:
         raise typer.Exit(1)

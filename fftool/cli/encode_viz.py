@@ -81,7 +81,7 @@ def encode_viz(
         configs, natural = _held(model, context)
     else:
         configs = encodings([encoding], scale or EncodeVizConfig.scales, EncodingConfig(dimension=dimension))
-        seed = TrainingConfig(seed=seed).seed
+        seed = TrainingConfig(seed=seed).seed  # which checks its range
     width, height = (size or options.Pixels()).of(*natural)
     _check_extent(configs, width, height)
     plans = [Plan(folder, config) for config in configs]

@@ -175,11 +175,10 @@ def check_show(show: bool, as_json: bool) -> None:
 
 
 def given(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """Those of the options that somebody typed."""
+    """Those of the parameters that somebody typed, as they are typed."""
     sources = {name: context.get_parameter_source(name) for name in names}
-    return [
-        "--" + name.replace("_", "-") for name, source in sources.items() if source and source.name == "COMMANDLINE"
-    ]
+    typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    return [parameter.opts[0] for parameter in context.command.params if parameter.name in typed]
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,9 @@ def displayed(samples: Samples) -> Samples:
     return shown
 
 
-def show(axes: Axes, samples: Samples, **settings: Any) -> None:
+def show(axes: Axes, samples: Samples) -> None:
     """Draw a picture into axes without a frame: enlarged pixels are squares, and reduced ones are averaged."""
-    axes.imshow(displayed(samples), interpolation="auto", **settings)
+    axes.imshow(displayed(samples), interpolation="auto")
     axes.set_axis_off()
 
 
