@@ -17,6 +17,9 @@ from fftool.errors import SettingError
 
 EncodingKind = Literal["gaussian", "positional", "basic", "none"]
 Loss = Literal["bce", "mse"]
+OptimizerName = Literal["muon", "adam"]
+Schedule = Literal["linear", "cosine", "constant"]
+Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Holdout = Literal["lattice"] | float | None  # see fftool.holdout
 
@@ -25,6 +28,7 @@ MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
 MAX_EPOCHS = 10**9
 MAX_BATCH_SIZE = 2**31 - 1
+MAX_THREADS = 1024
 MAX_SHEET_PIXELS = 2**26  # in each drawing on a sheet, where a few hundred a side can be seen
 MAX_SCALE = 1e9  # far above what the largest picture can show, and below where a phase overflows
 
@@ -171,17 +175,24 @@ class TrainingResult:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How the weights are found. `batch_size` None is chosen from the signal's size when training starts."""
+    """How the weights are found.
+
+    `batch_size` None is chosen from the signal's size when training starts, `learning_rate` None from the optimizer.
+    """
 
     epochs: int = 50
+    seconds: float | None = None  # to train for, in place of epochs
+    target_psnr: float | None = None  # in dB, to stop at
     batch_size: int | None = None
-    # Of 0.002, 0.003 and 0.005, 0.003 was best on Kodak pictures 2 and 5 at 384×256 after 10 epochs; after 50, 0.001 is
-    # 2 dB behind. On 15×15 pictures all of them end far above what a constant 0.001 reaches.
-    learning_rate: float = 3e-3
+    learning_rate: float | None = None
+    optimizer: OptimizerName = "muon"
+    schedule: Schedule = "linear"
+    precision: Precision = "auto"  # of the operands of matrix products; weights and phases are float32
     loss: Loss = "bce"
     holdout: Holdout = None
     seed: int = 0
     device: Device = "auto"
+    threads: int | None = None  # of the CPU; as many as torch finds fit
     result: TrainingResult | None = None
 
     def __post_init__(self) -> None:
@@ -191,19 +202,34 @@ class TrainingConfig:
             f"it is a number from 1 to {MAX_EPOCHS:,}",
         )
         _require(
+            self.seconds is None or 0 < self.seconds < math.inf,
+            f"the time to train for is {self.seconds} seconds",
+            "it is a positive number",
+        )
+        _require(
+            self.target_psnr is None or 0 < self.target_psnr < math.inf,
+            f"the PSNR to stop at is {self.target_psnr} dB",
+            "it is a positive number, such as 35",
+        )
+        _require(
             self.batch_size is None or 0 < self.batch_size <= MAX_BATCH_SIZE,
             f"the batch size is {self.batch_size}",
             f"it is a number from 1 to {MAX_BATCH_SIZE:,}",
         )
         _require(
-            math.isfinite(self.learning_rate) and self.learning_rate > 0,
-            f"the learning rate is {self.learning_rate:g}",
-            "it is a positive number, such as 0.001",
+            self.learning_rate is None or 0 < self.learning_rate < math.inf,
+            f"the learning rate is {self.learning_rate}",
+            "it is a positive number, such as 0.05",
         )
         _require(
             self.holdout in (None, "lattice") or (isinstance(self.holdout, int | float) and 0 < self.holdout < 1),
             f"the share of pixels to hold out is {self.holdout}",
             "it is a number between 0 and 1, such as 0.1, or lattice",
+        )
+        _require(
+            self.threads is None or 0 < self.threads <= MAX_THREADS,
+            f"the number of threads is {self.threads}",
+            f"it is a number from 1 to {MAX_THREADS}",
         )
         _require(0 <= self.seed < 2**63, f"the seed is {self.seed}", "it is a number from 0 to 2^63 - 1")
 

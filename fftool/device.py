@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 
 import torch
 
-from fftool.config import Device
+from fftool.config import Device, Precision
 from fftool.errors import FFToolError
 
 
@@ -26,6 +27,41 @@ def select_device(name: Device) -> Device:
     if not available[name]:
         raise FFToolError(f"torch finds no {name} device on this machine", "use --device cpu, or leave --device out")
     return name
+
+
+def use_threads(count: int | None) -> None:
+    """Compute with that many threads on the CPU from now on, in the whole process; None leaves it as it is."""
+    if count is not None:
+        torch.set_num_threads(count)
+
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+MARGIN = 1.3  # by which bfloat16 has to be faster to be taken, so that noise never decides
+
+
+def select_precision(name: Precision, device: Device) -> Precision:
+    """The precision of that name; for `auto`, bfloat16 where it is clearly faster on this machine, else float32.
+
+    On a CPU, that is measured, which takes a few milliseconds: without hardware for it, bfloat16 is many times slower.
+    """
+    if name != "auto":
+        return name
+    if device == "cpu":
+        faster = MARGIN * _seconds(torch.bfloat16) < _seconds(torch.float32)
+    else:
+        faster = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if faster else "float32"
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    """The shortest of a few times that a product as large as a training step's takes."""
+    a, b = torch.ones(512, 256, dtype=dtype), torch.ones(256, 256, dtype=dtype)
+    times = []
+    for _ in range(6):  # the first one also sets up the threads and the kernel
+        start = perf_counter()
+        a @ b
+        times.append(perf_counter() - start)
+    return min(times)
 
 
 @contextmanager

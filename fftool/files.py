@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,17 @@ def check_writable(path: Path, *sources: Path) -> None:
             raise FFToolError(f"{path} is the file that is read", "name another file to write with -o")
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def check_space(path: Path, size: int) -> None:
+    """Raise FFToolError unless a disk has room for a file of that many bytes there."""
+    try:
+        free = shutil.disk_usage(os.path.realpath(path.parent)).free
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    if size > free:
+        seen = f"{path} would take {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free there"
+        raise FFToolError(seen, HINTS[errno.ENOSPC])
 
 
 def check_folder(folder: Path, wanted: Iterable[Path], ours: str) -> list[Path]:

@@ -14,13 +14,18 @@ from torch import Tensor
 from fftool.region import Region
 
 
+def index_dtype(cells: int) -> torch.dtype:
+    """The smallest that numbers so many cells: a 100-megapixel picture's order takes 400 MB in it, and not 800."""
+    return torch.int32 if cells <= torch.iinfo(torch.int32).max else torch.int64
+
+
 def cell_centres(
     index: Tensor, shape: tuple[int, ...], region: Region | None = None, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """The centres of cells, given by their row-major number.
 
     Args:
-        index: int64 tensor with shape (n,), on any device.
+        index: integer tensor with shape (n,), on any device.
         shape: the grid's size in array order.
         region: the part of the unit square that the grid covers; all of it unless given.
         dtype: of the result, and of the arithmetic.

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from fftool.config import Holdout, TrainingConfig
 from fftool.errors import FFToolError
+from fftool.grid import index_dtype
 from fftool.network import generator
 
 
 @dataclass(frozen=True)
 class Split:
-    """The cells to train on and those to test on, by their row-major number: int64 tensors with no cell in both.
+    """The cells to train on and those to test on, by their row-major number: integer tensors with no cell in both.
 
     `grid` is the trained cells' place in the array where they form a grid of their own, else None.
     """
@@ -53,10 +54,10 @@ def split(shape: tuple[int, ...], training: TrainingConfig) -> Split | None:
     trained = trained_cells(shape, training.holdout)
     if training.holdout is None:
         return None
-    cells = torch.arange(prod(shape))
+    cells, dtype = prod(shape), index_dtype(prod(shape))
     if training.holdout == "lattice":
         even, odd = (tuple(slice(first, None, 2) for _ in shape) for first in (0, 1))
-        grid = cells.reshape(shape)
+        grid = torch.arange(cells, dtype=dtype).reshape(shape)
         return Split(grid[even].flatten(), grid[odd].flatten(), even)
-    order = torch.randperm(len(cells), generator=generator(training.seed, "holdout"))
+    order = torch.randperm(cells, generator=generator(training.seed, "holdout"), dtype=dtype)
     return Split(order[:trained], order[trained:])

@@ -59,6 +59,17 @@ class CoordinateMLP(nn.Module):
         return torch.sigmoid(self.logits(v))
 
     @property
+    def weights_and_biases(self) -> list[tuple[Tensor, Tensor]]:
+        """Those of each layer, for arithmetic that autograd has no part in."""
+        numbers = [parameter.detach() for parameter in self.layers.parameters()]
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+    @property
+    def B(self) -> Tensor | None:
+        """The encoding's frequencies with shape (d, m), if it has any."""
+        return self.encoding.B if isinstance(self.encoding, FourierFeatures) else None
+
+    @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 

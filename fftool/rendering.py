@@ -1,22 +1,28 @@
-"""A network into samples, block by block, so that memory grows with the picture drawn and with nothing else."""
+"""A network into samples, block by block, so that memory grows with the picture drawn and with nothing else.
+
+No sine is taken for a pixel. Along a row, the phase of a feature is that of the row's first pixel and that of the step
+along it, and both are angles of a unit complex number: e^i(α + β) = e^iα e^iβ. So one table of steps serves every row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import prod
+import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fftool.config import check_bits
 from fftool.errors import FFToolError, SettingError
 from fftool.grid import cell_centres
 from fftool.network import CoordinateMLP
 from fftool.region import Region
-from fftool.signal import DTYPES, Samples, quantize
+from fftool.signal import DTYPES, Samples, assembled, quantize
 
-BLOCK = 2048  # cells; from 1024 to 8192 the speed is the same within the noise, beyond it falls
-KEPT_BYTES = 31 * 2**20
+BLOCK = {"cpu": 4096}  # cells; from 1500 up the speed was the same within the noise, and smaller ones are slower
+LARGE_BLOCK = 2**16  # on other devices, which have to be kept busy
+BAND = 2**18  # cells that are handed over at once
 
 Report = Callable[[int], object]
 
@@ -40,45 +46,112 @@ def render(
         shape: the grid's size in array order, (height, width) for a picture; the trained size unless given.
         region: the part of the signal to draw; all of it unless given.
         bits: 8 or 16; those of the trained signal unless given.
-        report: called after each block with the number of cells drawn so far.
+        report: called now and then with the number of cells drawn so far.
 
     Returns:
         uint8 or uint16 array with shape (*shape, channels).
 
     Raises:
-        FFToolError: if the result does not fit in memory, or a size, region or bit depth makes no sense.
+        FFToolError: if the result does not fit in memory, a size, region or bit depth makes no sense, or the network's
+            values are not finite.
 
     """
     signal = network.config.signal
     shape = shape or signal.shape
     bits = bits or signal.bits
+    bands = render_bands(network, shape, region=region, bits=bits, report=report)
+    return assembled(bands, (*shape, signal.channels), bits)
+
+
+def render_bands(
+    network: CoordinateMLP,
+    shape: tuple[int, ...],
+    *,
+    region: Region | None = None,
+    bits: int,
+    report: Report = ignore,
+) -> Iterator[Samples]:
+    """What `render` gives, some rows at a time: arrays with shape (rows, width, channels), one after the other.
+
+    All have the same number of rows, but the last one may have fewer.
+    """
+    signal = network.config.signal
     if len(shape) != len(signal.axes) or min(shape) < 1 or (region and len(region.extent) != len(shape)):
         axes = ", ".join(signal.axes)
         raise SettingError(f"a signal with axes ({axes}) cannot have the shape {shape}", "give a size for each axis")
     check_bits(bits)
-    samples = _empty((prod(shape), signal.channels), bits)
-    _keep_freed_memory()
-    with torch.inference_mode():
-        for start in range(0, len(samples), BLOCK):
-            index = torch.arange(start, min(start + BLOCK, len(samples)), device=network.device)
-            values = network(cell_centres(index, shape, region))  # (block, channels)
-            samples[start : start + BLOCK] = quantize(values.numpy(force=True), bits)
-            report(start + len(index))
-    return samples.reshape(*shape, signal.channels)
+    return _bands(network, shape, region, bits, report)
 
 
-def _keep_freed_memory() -> None:
-    """Have the C library keep the memory that one block frees for the next one.
+def _bands(
+    network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, bits: int, report: Report
+) -> Iterator[Samples]:
+    rows, width = math.prod(shape[:-1]), shape[-1]
+    block = BLOCK.get(network.device.type, LARGE_BLOCK)
+    wide = math.ceil(width / math.ceil(width / block))  # columns in a block: equal parts of a row
+    high = max(1, block // width)  # rows in a block
+    drawing = _Drawing(network, shape, region, wide)
+    size = high * max(1, BAND // (high * width))  # rows in a band
+    for first in range(0, rows, size):
+        band = np.empty((min(size, rows - first), width, network.config.signal.channels), DTYPES[bits])
+        for top in range(0, len(band), high):
+            part = band[top : top + high]
+            for left in range(0, width, wide):
+                piece = part[:, left : left + wide]
+                values = drawing.values(first + top, left, piece.shape[:2]).numpy(force=True)
+                if not np.isfinite(values).all():
+                    raise FFToolError("the network's values are not finite", "train it with a smaller --learning-rate")
+                piece[:] = quantize(values, bits).reshape(piece.shape)
+                report((first + top) * width + len(part) * min(left + wide, width))
+        yield band
 
-    glibc gives freed memory back to the system, which hands it out again page by page, unless something as large had
-    been freed before: up to 32 MiB (mallopt(3), M_MMAP_THRESHOLD). Measured at 1500×1000 on two cores: 1.3 million page
-    faults without this, a few thousand with it, and 1.8 times the speed. Elsewhere it does nothing.
-    """
-    torch.empty(KEPT_BYTES, dtype=torch.uint8)
 
+class _Drawing:
+    """A network on a grid, in pieces of up to so many columns, in memory that each piece uses anew."""
 
-def _empty(shape: tuple[int, int], bits: int) -> Samples:
-    try:
-        return np.empty(shape, DTYPES[bits])
-    except (MemoryError, OverflowError, ValueError) as error:
-        raise FFToolError(f"{shape[0]:,} cells do not fit in memory", "ask for a smaller size") from error
+    def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, columns: int) -> None:
+        self.device, self.shape, self.region = network.device, shape, region
+        self.layers = network.weights_and_biases
+        self.memory: dict[int, Tensor] = {}
+        self.B = None if network.B is None else network.B.cpu().double()
+        if self.B is not None:
+            first = self._centres(torch.arange(columns))
+            self.steps = self._waves((first - first[0]) @ self.B)  # (columns, m)
+            weight, bias = self.layers[0]
+            # the product of waves has each cosine next to its sine
+            self.layers[0] = weight.unflatten(1, (2, -1)).mT.flatten(1), bias
+
+    def _centres(self, cells: Tensor) -> Tensor:
+        return cell_centres(cells, self.shape, self.region, torch.float64)
+
+    @torch.inference_mode()
+    def values(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
+        """Those of a piece with that first row and column: float32 with shape (rows × columns, channels)."""
+        x = self._features(row, column, shape)
+        for i, (weight, bias) in enumerate(self.layers):
+            out = self._empty(i, (len(x), len(bias)))
+            torch.addmm(bias, x, weight.t(), out=out)
+            x = out.sigmoid_() if i == len(self.layers) - 1 else out.relu_()
+        return x
+
+    def _features(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
+        rows, columns = shape
+        starts = torch.arange(row, row + rows) * self.shape[-1] + column
+        if self.B is None:
+            cells = (starts[:, None] + torch.arange(columns)).flatten().to(self.device)
+            return cell_centres(cells, self.shape, self.region)
+        phases = self._waves(self._centres(starts) @ self.B)  # (rows, m)
+        out = self._empty(-1, (rows * columns, 2 * phases.shape[1]))
+        waves = torch.view_as_complex(out.view(rows, columns, -1, 2))
+        torch.mul(phases[:, None], self.steps[:columns], out=waves)
+        return out
+
+    def _waves(self, turns: Tensor) -> Tensor:
+        """e^(2πi turns) on the device, in single precision, of phases in double precision."""
+        return torch.polar(torch.ones_like(turns), 2 * torch.pi * turns).to(self.device, torch.complex64)
+
+    def _empty(self, name: int, shape: tuple[int, int]) -> Tensor:
+        """Memory that the next piece uses again; the first piece is as large as any."""
+        if name not in self.memory:
+            self.memory[name] = torch.empty(shape, device=self.device)
+        return self.memory[name][: shape[0]]

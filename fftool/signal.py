@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -61,6 +62,22 @@ class Signal:
         return SignalConfig(
             axes=self.axes, shape=self.shape, channels=self.channels, bits=self.bits, source=self.source
         )
+
+
+def assembled(bands: Iterable[Samples], shape: tuple[int, ...], bits: int) -> Samples:
+    """Samples with that shape (…, y, x, channels), from bands of rows with shape (rows, x, channels).
+
+    Raises FFToolError, before it asks for the first one, if they do not fit in memory.
+    """
+    try:
+        samples: Samples = np.empty((prod(shape[:-2]), *shape[-2:]), DTYPES[bits])
+    except (MemoryError, OverflowError, ValueError) as error:
+        raise FFToolError(f"{prod(shape[:-1]):,} cells do not fit in memory", "ask for a smaller size") from error
+    row = 0
+    for band in bands:
+        samples[row : row + len(band)] = band
+        row += len(band)
+    return samples.reshape(shape)
 
 
 def quantize(values: NDArray[np.floating[Any]], bits: int) -> Samples:

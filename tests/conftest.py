@@ -21,6 +21,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from fftool.cli import app
+from fftool.learner import Learner
 from fftool.signal import Signal
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -77,6 +78,19 @@ def model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.st"
     fftool.save(progress.network, path)
     return path
+
+
+def recorded_visits(monkeypatch):
+    """The numbers of all cells that training visits from now on, in their order: a list that grows."""
+    visited = []
+    step = Learner.step
+
+    def recorded(self, index, learning_rate):
+        visited.extend(index.tolist())
+        return step(self, index, learning_rate)
+
+    monkeypatch.setattr(Learner, "step", recorded)
+    return visited
 
 
 def in_terminal(arguments, answer, cwd, columns=80):

@@ -164,8 +164,10 @@ def test_a_crop_that_is_none(run, model_path, tmp_path, crop, seen):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_size_beyond_memory(run, model_path, tmp_path):
-    fails(run("render", model_path, "--size", "1000000000x1000000000", "-o", "a.tif"), 1, "memory")
+def test_a_size_beyond_memory_or_disk(run, model_path, tmp_path):
+    """A TIFF is streamed, and needs room on the disk alone."""
+    fails(run("render", model_path, "--size", "1000000000x1000000000", "-o", "a.tif"), 1, "3,000,000,000.0 GB", "free")
+    fails(run("render", model_path, "--size", "10001x10000", "-o", "a.png"), 1, "100,000,000 pixels", ".tif")
     assert not list(tmp_path.iterdir())
 
 

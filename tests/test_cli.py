@@ -53,7 +53,7 @@ def test_train_json(run, photo_path, photo, tmp_path):
     report = json.loads(done.stdout)
     assert report.keys() == {
         "model", "psnr", "ssim", "holdout_psnr", "loss", "seconds", "epochs", "pixels_per_second", "parameters",
-        "device", "config"
+        "device", "precision", "config"
     }  # fmt: skip
     network = fftool.load(tmp_path / "a.st")
     assert report["model"] == "a.st"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import recorded_visits
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,18 +73,12 @@ def test_what_is_held_out_is_not_learnt_from(photo, holdout):
 
 
 def test_an_epoch_visits_each_trained_pixel_once(photo, monkeypatch):
-    visited = []
-
-    def recorded(index, shape):
-        visited.extend(index.tolist())
-        return fftool.cell_centres(index, shape)
-
-    monkeypatch.setattr("fftool.training.cell_centres", recorded)
+    visited = recorded_visits(monkeypatch)
     progress = train(photo, holdout="lattice")
     trained = split(photo.shape, TrainingConfig(holdout="lattice")).train.tolist()
     assert sorted(visited) == sorted(3 * trained)
     assert progress.cells == 3 * len(trained)
-    assert (progress.epochs, progress.step) == (3, progress.steps)
+    assert (progress.epochs, progress.done) == (3, 1)
 
 
 @pytest.mark.parametrize("holdout", ["lattice", 0.3])

@@ -16,7 +16,7 @@ from fftool.checkpoint import describe, save
 from fftool.cli import options, terminal
 from fftool.cli.outcomes import document, show_table, write_csv
 from fftool.cli.train import status
-from fftool.config import MAX_SHEET_PIXELS, EncodingConfig, encodings
+from fftool.config import MAX_SHEET_PIXELS, EncodingConfig, TrainingConfig, encodings
 from fftool.errors import FFToolError, SettingError
 from fftool.files import check_folder, check_writable, readable_name
 
@@ -121,8 +121,8 @@ def compare(
         show_table(outcomes)
     if outcomes and table:
         write_csv(table, outcomes)
-    epochs = f", {settings.training.epochs} epochs" if to_train else ""
-    written = _draw(results, signal, shape, epochs, files, show) if outcomes else []
+    length = f", {_length(settings.training)}" if to_train else ""
+    written = _draw(results, signal, shape, length, files, show) if outcomes else []
     _report(results, written, picture, files, as_json)
     if results.interrupted:
         done = len(outcomes) + len(results.failures)
@@ -133,8 +133,12 @@ def compare(
         raise typer.Exit(1)
 
 
+def _length(training: TrainingConfig) -> str:
+    return f"{training.seconds:g} s each" if training.seconds else f"{training.epochs} epochs"
+
+
 def _refuse_training_options(context: typer.Context) -> None:
-    names = [name for names in options.SETTINGS.values() for name in names if name != "device"]
+    names = [name for names in options.SETTINGS.values() for name in names if name not in ("device", "threads")]
     if useless := options.given(context, [*names, "curves", "models"]):
         raise SettingError(
             f"{useless[0]} is for networks to be trained, and there are checkpoints alone",
@@ -194,10 +198,10 @@ def _drawn_shape(signal: Signal, size: options.Pixels | None) -> tuple[int, int]
 
 def _run(variants: list[Variant], signal: Signal, settings: options.Settings, files: Files) -> Results:
     """Train or load one after the other. What fails is left out; a Ctrl-C leaves out the rest."""
-    from fftool.holdout import trained_cells
+    from fftool.device import use_threads
 
-    cells = settings.training.epochs * trained_cells(signal.shape, settings.training.holdout)
-    totals = [signal.cells if isinstance(variant, Path) else cells for variant in variants]
+    use_threads(settings.training.threads)
+    totals = [signal.cells if isinstance(variant, Path) else _visits(signal, settings) for variant in variants]
     results = Results()
     with terminal.progress_in_parts("all variants", sum(totals)) as part:
         for variant, total in zip(variants, totals, strict=True):
@@ -216,26 +220,34 @@ def _run(variants: list[Variant], signal: Signal, settings: options.Settings, fi
     return results
 
 
+def _visits(signal: Signal, settings: options.Settings) -> int:
+    """How often pixels are visited to train a variant; where time decides instead, as if epochs did."""
+    from fftool.holdout import trained_cells
+
+    return settings.training.epochs * trained_cells(signal.shape, settings.training.holdout)
+
+
 def _outcome(variant: Variant, signal: Signal, settings: options.Settings, report: terminal.Report) -> Outcome:
     from fftool.comparison import learn, recall
 
     if isinstance(variant, Path):
         return recall(variant, signal, settings.training.device, report)
+    total = _visits(signal, settings)
 
     def report_progress(progress: Progress) -> None:
-        report(progress.cells, partial(status, progress))
+        report(progress.done * total, partial(status, progress))
 
     return learn(signal, variant, settings.network, settings.training, report_progress)
 
 
 def _draw(
-    results: Results, signal: Signal, shape: tuple[int, int] | None, epochs: str, files: Files, show: bool
+    results: Results, signal: Signal, shape: tuple[int, int] | None, length: str, files: Files, show: bool
 ) -> list[Path]:
     """Write the figures; those that were written. What stops it leaves the other results as they are."""
     from fftool.figures.comparison import curves, sheet
 
     outcomes, written = results.outcomes, []
-    title = f"{signal.source}: {len(outcomes)} variant{'s' if len(outcomes) > 1 else ''}{epochs}"
+    title = f"{signal.source}: {len(outcomes)} variant{'s' if len(outcomes) > 1 else ''}{length}"
     try:
         if files.curves:
             curves(outcomes, title).save(files.curves)

@@ -32,7 +32,57 @@ Dimension = Annotated[int, typer.Option("--dimension", help="m: the number of fr
 Hidden = Annotated[int, typer.Option("--hidden", help="Units in each hidden layer.", rich_help_panel=NETWORK)]
 Layers = Annotated[int, typer.Option("--layers", help="Hidden layers.", rich_help_panel=NETWORK)]
 
-Epochs = Annotated[int, typer.Option("--epochs", help="Times that each pixel is visited.", rich_help_panel=TRAINING)]
+
+def given(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Those of the parameters that somebody typed, as they are typed."""
+    sources = {name: context.get_parameter_source(name) for name in names}
+    typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    return [parameter.opts[0] for parameter in context.command.params if parameter.name in typed]
+
+
+def one_duration(context: typer.Context, value: Any) -> Any:
+    """Refuse to be told twice how long to train."""
+    if len(given(context, ("epochs", "seconds"))) > 1:
+        raise typer.BadParameter("--epochs and --time both say how long to train: leave one of them out")
+    return value
+
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def parse_seconds(text: str) -> float:
+    """The duration that somebody typed, in seconds."""
+    if match := re.fullmatch(r"(\d{1,9}(?:\.\d*)?|\.\d+)([smh]?)", text):
+        return float(match[1]) * UNITS[match[2]]
+    raise typer.BadParameter(f"{text!r} is no duration: 10s, 1.5m or 2h would be")
+
+
+Epochs = Annotated[
+    int,
+    typer.Option("--epochs", callback=one_duration, help="Times that each pixel is visited.", rich_help_panel=TRAINING),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        "--time",
+        callback=one_duration,
+        parser=parse_seconds,
+        metavar="DURATION",
+        help="Train for so long, in place of epochs: 10s, 1.5m, 2h.",
+        show_default="none",
+        rich_help_panel=TRAINING,
+    ),
+]
+TargetPSNR = Annotated[
+    float | None,
+    typer.Option(
+        "--target-psnr",
+        metavar="DECIBELS",
+        help="Stop after the epoch that reaches it.",
+        show_default="none",
+        rich_help_panel=TRAINING,
+    ),
+]
 BatchSize = Annotated[
     int | None,
     typer.Option(
@@ -40,7 +90,31 @@ BatchSize = Annotated[
     ),
 ]
 LearningRate = Annotated[
-    float, typer.Option("--learning-rate", help="Adam's step size at its highest.", rich_help_panel=TRAINING)
+    float | None,
+    typer.Option(
+        "--learning-rate",
+        help="The optimizer's step size at its highest.",
+        show_default="by the optimizer",
+        rich_help_panel=TRAINING,
+    ),
+]
+Optimizer = Annotated[
+    config.OptimizerName,
+    typer.Option(
+        "--optimizer", help="Muon, with Adam for biases and the last layer, or Adam alone.", rich_help_panel=TRAINING
+    ),
+]
+Schedule = Annotated[
+    config.Schedule,
+    typer.Option("--schedule", help="How the learning rate falls to 0, if it does.", rich_help_panel=TRAINING),
+]
+Precision = Annotated[
+    config.Precision,
+    typer.Option(
+        "--precision",
+        help="Of matrix products; auto takes bfloat16 where it is faster. All else is float32.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Loss = Annotated[
     config.Loss,
@@ -48,6 +122,10 @@ Loss = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same numbers.", rich_help_panel=TRAINING)]
 Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", help="CPU threads, for when several programs compute.", show_default="all cores"),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists of the output.")]
 Show = Annotated[bool, typer.Option("--show", help="Draw it in the terminal as well.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
@@ -174,13 +252,6 @@ def check_show(show: bool, as_json: bool) -> None:
         raise SettingError("pictures and the JSON document cannot both be on standard output", "leave one of them out")
 
 
-def given(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """Those of the parameters that somebody typed, as they are typed."""
-    sources = {name: context.get_parameter_source(name) for name in names}
-    typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
-    return [parameter.opts[0] for parameter in context.command.params if parameter.name in typed]
-
-
 @dataclass(frozen=True)
 class Settings:
     """How to train, as the options below say."""
@@ -196,12 +267,18 @@ SETTINGS: dict[type, dict[str, Any]] = {
     NetworkConfig: {"hidden": Hidden, "layers": Layers},
     TrainingConfig: {
         "epochs": Epochs,
+        "seconds": Seconds,
+        "target_psnr": TargetPSNR,
         "batch_size": BatchSize,
+        "optimizer": Optimizer,
         "learning_rate": LearningRate,
+        "schedule": Schedule,
+        "precision": Precision,
         "loss": Loss,
         "holdout": Holdout,
         "seed": Seed,
         "device": Device,
+        "threads": Threads,
     },
 }
 

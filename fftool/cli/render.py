@@ -13,7 +13,7 @@ from fftool.checkpoint import describe, load
 from fftool.cli import options, terminal
 from fftool.config import SignalConfig, TrainingConfig, check_bits
 from fftool.errors import FFToolError, SettingError
-from fftool.files import check_writable
+from fftool.files import check_space, check_writable
 from fftool.region import Region
 
 STDOUT = Path("-")
@@ -34,12 +34,13 @@ def render(
         typer.Option("--bits", help="Bits a channel, 8 or 16.", show_default="as trained, if the format holds it"),
     ] = None,
     device: options.Device = TrainingConfig.device,
+    threads: options.Threads = TrainingConfig.threads,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
     """Draw a checkpoint at any width and height.
 
-    The suffix of the output names its format: png, jpg, webp, tiff or bmp.
+    The suffix of the output names its format: png, jpg, webp, tiff or bmp. A tiff may be larger than memory.
 
     A crop without a size is drawn as large as fits into the trained size.
     """
@@ -50,7 +51,7 @@ def render(
         raise FFToolError(f"{model} has the axes {', '.join(signal.axes)}", "only pictures, with axes y, x, are drawn")
     width, height = (size or options.Pixels()).of(*_natural_size(signal, crop))
     output = output or Path(f"{model.stem}-{width}x{height}.png")
-    from fftool.media.image import PNG, encode_image, image_format, write_image
+    from fftool.media.image import PNG, encode_image, image_format, write_bands
 
     form = PNG if output == STDOUT else image_format(output)
     bits = bits or min(signal.bits, max(form.bits))
@@ -59,20 +60,28 @@ def render(
         _check_stdout(as_json)
     else:
         check_writable(output, model)
+        if form.streams:
+            check_space(output, width * height * signal.channels * bits // 8)
         terminal.confirm_overwrite([output], overwrite)
 
-    from fftool.device import select_device
+    from fftool.device import select_device, use_threads
     from fftool.rendering import render as draw
+    from fftool.rendering import render_bands
 
+    use_threads(threads)
     network = load(model).to(select_device(device))
+    shape = (height, width)
     start = perf_counter()
     with terminal.progress("Rendering", width * height) as report:
-        samples = draw(network, (height, width), region=crop, bits=bits, report=report)
+        if output == STDOUT:
+            samples = draw(network, shape, region=crop, bits=bits, report=report)
+        else:
+            bands = render_bands(network, shape, region=crop, bits=bits, report=report)
+            write_bands(output, (*shape, signal.channels), bands)
     seconds = perf_counter() - start
     if output == STDOUT:
         encode_image(sys.stdout.buffer, samples, form)
         return
-    write_image(output, samples)
     if as_json:
         terminal.show_json(
             {

@@ -31,7 +31,7 @@ UNLIMITED = 10_000  # characters: the width of what is no terminal
 LINE_SECONDS = 10.0  # elsewhere: between the lines that tell how far the work is
 
 Flag = Callable[[], bool]
-Draw = Callable[[int, str], None]
+Draw = Callable[[float, str], None]
 
 
 def stdout() -> Console:
@@ -150,14 +150,19 @@ def confirm_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
 
 
 class Report(Protocol):
-    """To be called as often as one likes, with the pixels done so far and what to say of the work beside its rate."""
+    """To be called as often as one likes, with how much is done, and what to say of it where that is not pixels."""
 
-    def __call__(self, done: int, status: Callable[[], str] = str) -> None: ...
+    def __call__(self, done: float, status: Callable[[], str] | None = None) -> None: ...
+
+
+def pixel_rate(rate: float) -> str:
+    """So many pixels a second."""
+    return f"{rate:,.0f} px/s"
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Report]:
-    """Show work on that many pixels, its rate and the time left: a bar in a terminal, a line now and then elsewhere."""
+def progress(label: str, total: float) -> Iterator[Report]:
+    """Show work on that many pixels and the time left: a bar in a terminal, a line now and then elsewhere."""
     with _reports() as add:
         yield add(label, total)
 
@@ -173,7 +178,7 @@ def progress_in_parts(label: str, total: int) -> Iterator[Callable[[str, int], R
             before, begun = begun, begun + total
             own = add(label, total)
 
-            def report(done: int, status: Callable[[], str] = str) -> None:
+            def report(done: float, status: Callable[[], str] | None = None) -> None:
                 own(done, status)
                 whole(before + done)
 
@@ -183,17 +188,17 @@ def progress_in_parts(label: str, total: int) -> Iterator[Callable[[str, int], R
 
 
 @contextmanager
-def _reports() -> Iterator[Callable[[str, int], Report]]:
+def _reports() -> Iterator[Callable[[str, float], Report]]:
     display, seconds = (_bars, REDRAW_SECONDS) if stderr().is_terminal else (_lines, LINE_SECONDS)
     with display() as draw:
         yield lambda label, total: _report(draw(label, total), total, seconds)
 
 
-def _report(draw: Draw, total: int, seconds: float) -> Report:
+def _report(draw: Draw, total: float, seconds: float) -> Report:
     """A report that draws no more often than that."""
     start = last = monotonic()
 
-    def report(done: int, status: Callable[[], str] = str) -> None:
+    def report(done: float, status: Callable[[], str] | None = None) -> None:
         nonlocal last
         now = monotonic()
         if now - last < seconds and done < total:
@@ -201,20 +206,20 @@ def _report(draw: Draw, total: int, seconds: float) -> Report:
         last = now
         rate = done / max(now - start, 1e-9)
         left = str(timedelta(seconds=round((total - done) / rate))).removeprefix("0:")
-        draw(done, f"{status()}  {rate:,.0f} px/s  {left} left".strip())
+        draw(done, f"{status() if status else pixel_rate(rate)}  {left} left".strip())
 
     return report
 
 
 @contextmanager
-def _bars() -> Iterator[Callable[[str, int], Draw]]:
+def _bars() -> Iterator[Callable[[str, float], Draw]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
     label, status = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[status]}"))
     columns = (label, BarColumn(None), TaskProgressColumn(), status)
     with Progress(*columns, console=stderr(), transient=True, expand=True) as bars:
 
-        def add(label: str, total: int) -> Draw:
+        def add(label: str, total: float) -> Draw:
             task = bars.add_task(printable(label), total=total, status="")
             return lambda done, status: bars.update(task, completed=done, status=status)
 
@@ -222,9 +227,9 @@ def _bars() -> Iterator[Callable[[str, int], Draw]]:
 
 
 @contextmanager
-def _lines() -> Iterator[Callable[[str, int], Draw]]:
-    def add(label: str, total: int) -> Draw:
-        def draw(done: int, status: str) -> None:
+def _lines() -> Iterator[Callable[[str, float], Draw]]:
+    def add(label: str, total: float) -> Draw:
+        def draw(done: float, status: str) -> None:
             if done < total:  # the result says that it is complete
                 note(f"{label}: {done / total:.0%}  {status}")
 

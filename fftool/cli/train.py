@@ -43,8 +43,8 @@ def train(
 
     progress = _fit(signal, settings)
     save(progress.network, output)  # at once: measuring takes time on a large picture
-    if interrupted := progress.step < progress.steps:
-        terminal.note(f"Stopped after {progress.step} of {progress.steps} steps. What was learnt is in {output}.")
+    if interrupted := progress.done < 1:
+        terminal.note(f"Stopped at {progress.done:.0%}. What was learnt is in {output}.")
     try:
         result = _evaluate(progress, signal)
     except KeyboardInterrupt:
@@ -52,19 +52,17 @@ def train(
         raise
     save(progress.network, output)
     _show(progress, result, output, as_json)
+    _tell_if_missed(settings.training.target_psnr, result)
     if interrupted:
         raise typer.Exit(130)
 
 
 def _fit(signal: Signal, settings: options.Settings) -> Progress:
-    from fftool.holdout import trained_cells
     from fftool.training import fit
 
-    training = settings.training
-    total = training.epochs * trained_cells(signal.shape, training.holdout)
-    with terminal.interruptible() as interrupted, terminal.progress("Training", total) as report:
-        for progress in fit(signal, settings.encoding, settings.network, training):
-            report(progress.cells, partial(status, progress))
+    with terminal.interruptible() as interrupted, terminal.progress("Training", 1) as report:
+        for progress in fit(signal, settings.encoding, settings.network, settings.training):
+            report(progress.done, partial(status, progress))
             if interrupted():
                 break
     return progress
@@ -72,9 +70,11 @@ def _fit(signal: Signal, settings: options.Settings) -> Progress:
 
 def status(progress: Progress) -> str:
     """Where training stands, in a few words."""
-    epochs = progress.network.config.training.epochs
-    epoch = min(progress.epochs + 1, epochs)
-    return f"epoch {epoch}/{epochs}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB"
+    training = progress.network.config.training
+    epoch = progress.epochs + (progress.done < 1)
+    of = "" if training.seconds else f"/{training.epochs}"
+    rate = terminal.pixel_rate(progress.cells / progress.seconds)
+    return f"epoch {epoch}{of}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB  {rate}"
 
 
 def _evaluate(progress: Progress, signal: Signal) -> TrainingResult:
@@ -86,6 +86,7 @@ def _evaluate(progress: Progress, signal: Signal) -> TrainingResult:
 
 def _show(progress: Progress, result: TrainingResult, output: Path, as_json: bool) -> None:
     config, rate = progress.network.config, progress.cells / progress.seconds
+    precision = config.training.precision
     if as_json:
         terminal.show_json(
             {
@@ -99,6 +100,7 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
                 "pixels_per_second": rate,
                 "parameters": config.parameters,
                 "device": config.training.device,
+                "precision": precision,
                 "config": asdict(config),
             }
         )
@@ -106,13 +108,18 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
     terminal.show_rows(
         {
             **quality_rows(result, config.training.holdout),
-            "time": f"{progress.seconds:.1f} s ({rate:,.0f} pixels/s on {config.training.device})",
+            "time": f"{progress.seconds:.1f} s ({rate:,.0f} pixels/s on {config.training.device}, in {precision})",
             "parameters": f"{config.parameters:,}",
             "checkpoint": f"{output} ({terminal.file_size(output.stat().st_size)})",
         }
     )
     name = f"./{output}" if str(output).startswith("-") else str(output)
     terminal.note(f"Draw it at any size: fftool render {shlex.quote(name)} --size 500x500", style="dim")
+
+
+def _tell_if_missed(target: float | None, result: TrainingResult) -> None:
+    if target is not None and result.psnr is not None and result.psnr < target:
+        terminal.note(f"{target:g} dB were not reached. More epochs may do it, or another scale.")
 
 
 def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:

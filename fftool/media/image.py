@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +19,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fftool.errors import FFToolError
 from fftool.files import check_readable, readable_name, replacing
-from fftool.signal import Samples, Signal
+from fftool.signal import Samples, Signal, assembled
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Format:
     bits: tuple[int, ...] = (8,)
     alpha: bool = False
     longest_side: int = 2**31 - 1
+    streams: bool = False  # written band by band, so that no picture is too large
     options: dict[str, Any] = field(default_factory=dict)
 
     def check(self, shape: tuple[int, ...], bits: int) -> None:
@@ -44,6 +47,11 @@ class Format:
             raise FFToolError(
                 f"{self.name} holds no alpha channel, and this picture has one", "use a .png, .tiff or .webp file"
             )
+        if not self.streams and width * height > MAX_WHOLE_PIXELS:
+            raise FFToolError(
+                f"{self.name} is written as a whole, with up to {MAX_WHOLE_PIXELS:,} pixels, not {width}x{height}",
+                "use a .tif file, which is written while it is drawn, or a smaller --size",
+            )
         if max(width, height) > self.longest_side:
             raise FFToolError(
                 f"{self.name} holds pictures of up to {self.longest_side} pixels a side, not {width}x{height}",
@@ -51,12 +59,14 @@ class Format:
             )
 
 
+MAX_WHOLE_PIXELS = 100_000_000  # 300 MB of colour, and its encoder may need as much again
+
 PNG = Format("PNG", (".png",), bits=(8, 16), alpha=True, longest_side=1_000_000)  # libpng's own limit
 FORMATS = (
     PNG,
     Format("JPEG", (".jpg", ".jpeg"), longest_side=65535, options={"quality": 95}),
     Format("WebP", (".webp",), alpha=True, longest_side=16383, options={"quality": 95}),
-    Format("TIFF", (".tiff", ".tif"), bits=(8, 16), alpha=True),
+    Format("TIFF", (".tiff", ".tif"), bits=(8, 16), alpha=True, streams=True),
     Format("BMP", (".bmp",)),
 )
 
@@ -203,32 +213,52 @@ def write_image(path: str | Path, samples: Samples) -> None:
 
     Raises FFToolError where the format cannot hold it or the file cannot be written.
     """
-    form = image_format(Path(path))
     if samples.ndim != 3:
         raise FFToolError(f"a picture has the shape (height, width, channels), not {samples.shape}", "add an axis")
-    form.check(samples.shape, 8 * samples.dtype.itemsize)
+    write_bands(path, samples.shape, iter([samples]))
+
+
+def write_bands(path: str | Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
+    """Write a picture with that shape (height, width, channels), as `write_image` does, given some rows at a time.
+
+    All bands have the same number of rows, but the last one may have fewer. A TIFF is written as they come, so that
+    it may be larger than memory; for all other formats they are put together first.
+    """
+    form = image_format(Path(path))
+    first = next(bands)
+    bits = 8 * first.dtype.itemsize
+    form.check(shape, bits)
+    bands = chain([first], bands)
+    if form.streams:
+        with replacing(Path(path)) as file:
+            _stream_tiff(file, shape, first, bands)
+        return
+    samples = first if len(first) == shape[0] else assembled(bands, shape, bits)
     with replacing(Path(path)) as file:
         encode_image(file, samples, form)
 
 
-def encode_image(file: BinaryIO, samples: Samples, form: Format) -> None:
-    """Write a picture to an open file. All formats but TIFF stream: the file needs not be seekable."""
-    channels = samples.shape[-1]
-    if channels == 1:
-        samples = samples[:, :, 0]
-    if form.name == "TIFF":
-        photometric = "rgb" if channels > 2 else "minisblack"
-        alpha = ["unassalpha"] if channels in (2, 4) else None
-        iio.imwrite(
-            file,
-            samples,
-            plugin="tifffile",
-            extension=".tif",
-            photometric=photometric,
+def _stream_tiff(file: BinaryIO, shape: tuple[int, ...], first: Samples, bands: Iterator[Samples]) -> None:
+    """Each band becomes a strip; what is too large for other formats is a BigTIFF."""
+    height, width, channels = shape
+    with tifffile.TiffWriter(file, bigtiff=height * width > MAX_WHOLE_PIXELS) as tiff:
+        tiff.write(
+            (np.ascontiguousarray(band).tobytes() for band in bands),
+            shape=shape if channels > 1 else shape[:2],
+            dtype=first.dtype,
+            rowsperstrip=len(first),
+            photometric="rgb" if channels > 2 else "minisblack",
             planarconfig="contig" if channels > 1 else None,
-            extrasamples=alpha,
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            metadata=None,
         )
-    elif samples.dtype == np.uint16:
+
+
+def encode_image(file: BinaryIO, samples: Samples, form: Format) -> None:
+    """Write a picture to an open file, which needs not be seekable, in any format but TIFF."""
+    if samples.shape[-1] == 1:
+        samples = samples[:, :, 0]
+    if samples.dtype == np.uint16:
         file.write(imagecodecs.png_encode(samples))
     else:
         iio.imwrite(file, samples, plugin="pillow", extension=form.suffixes[0], is_batch=False, **form.options)
