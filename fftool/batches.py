@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fftool.grid import cell_centres, index_dtype
+from fftool.grid import cell_centres, index_dtype, pieces
 from fftool.network import CoordinateMLP
 from fftool.signal import Signal
+from fftool.waves import Waves
 
 KEPT_BYTES = 2**29  # features of a whole grid are kept up to here, and beyond it computed for each batch
-CHUNK = 2**14  # cells whose features are computed at once
+BLOCK = 2**11  # cells whose features are computed at once to be kept, in cache
 
 
 class Features:
     """What the first layer is given for each cell of a grid.
 
-    Phases are computed in float32. Computing takes a fifth as long as the step's products do, and fetching what was
-    kept a twentieth; so the features are kept where they fit into KEPT_BYTES.
+    Computing it for a batch takes a fifth as long as the step's products do, and fetching what was kept a twentieth;
+    so the features are kept where they fit into KEPT_BYTES.
     """
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], precision: torch.dtype) -> None:
         self.encoding, self.shape, self.precision = network.encoding, shape, precision
-        self.kept: Tensor | None = None
-        cells = torch.Size(shape).numel()
-        width = network.config.widths[0]
-        if cells * width * precision.itemsize <= KEPT_BYTES:
-            kept = torch.empty(cells, width, dtype=precision, device=network.device)
-            for index in torch.arange(cells, device=network.device).split(CHUNK):
-                kept[index[0] : index[-1] + 1] = self[index]
-            self.kept = kept
+        size = prod(shape) * network.config.widths[0] * precision.itemsize
+        self.kept = None if network.B is None or size > KEPT_BYTES else self._on_grid(network.B)
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Those of some cells, by their row-major number: with shape (n, 2m)."""
@@ -40,6 +36,19 @@ class Features:
             return torch.index_select(self.kept, 0, index)
         features: Tensor = self.encoding(cell_centres(index, self.shape))
         return features.to(self.precision)
+
+    def _on_grid(self, B: Tensor) -> Tensor:
+        """Those of all cells, with shape (cells, 2m)."""
+        rows, columns = prod(self.shape[:-1]), self.shape[-1]
+        waves = Waves(B, self.shape, None, min(columns, BLOCK))
+        kept = torch.empty(rows, columns, 2, B.shape[1], dtype=self.precision, device=B.device)
+        memory = torch.empty(min(rows * columns, BLOCK), B.shape[1], dtype=torch.complex64, device=B.device)
+        for y, x in pieces(rows, columns, BLOCK):
+            piece = kept[y, x]
+            out = memory[: piece.shape[0] * piece.shape[1]].view(*piece.shape[:2], -1)
+            waves.draw(y.start, x.start, out)
+            piece.copy_(torch.view_as_real(out).mT)  # all cosines first
+        return kept.view(rows * columns, -1)
 
 
 class Values:

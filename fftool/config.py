@@ -177,7 +177,7 @@ class TrainingResult:
 class TrainingConfig:
     """How the weights are found.
 
-    `batch_size` None is chosen from the signal's size when training starts, `learning_rate` None from the optimizer.
+    What is None of `batch_size`, `learning_rate` and `schedule` is chosen when training starts: see `fftool.recipe`.
     """
 
     epochs: int = 50
@@ -186,7 +186,7 @@ class TrainingConfig:
     batch_size: int | None = None
     learning_rate: float | None = None
     optimizer: OptimizerName = "muon"
-    schedule: Schedule = "linear"
+    schedule: Schedule | None = None
     precision: Precision = "auto"  # of the operands of matrix products; weights and phases are float32
     loss: Loss = "bce"
     holdout: Holdout = None

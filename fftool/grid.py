@@ -6,7 +6,8 @@ resize of the picture. Shapes are in array order (…, y, x); coordinates are or
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Iterator
+from math import ceil, prod
 
 import torch
 from torch import Tensor
@@ -45,3 +46,15 @@ def cell_centres(
 def coordinates(shape: tuple[int, ...], region: Region | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
     """The centres of all cells of a grid, row by row, with shape (cells, d), ordered (x, y, …)."""
     return cell_centres(torch.arange(prod(shape)), shape, region, dtype)
+
+
+def pieces(rows: int, columns: int, cells: int) -> Iterator[tuple[slice, slice]]:
+    """The rows and columns of rectangles of up to so many cells that cover a grid, in row-major order.
+
+    Several whole rows, where they fit, else equal parts of one.
+    """
+    high = max(1, cells // columns)
+    wide = ceil(columns / ceil(columns / cells))
+    for top in range(0, rows, high):
+        for left in range(0, columns, wide):
+            yield slice(top, min(top + high, rows)), slice(left, min(left + wide, columns))

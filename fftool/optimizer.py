@@ -49,7 +49,7 @@ class Adam:
 # Odd polynomials of degree 5, one after the other: each brings what those before it have made of the singular values
 # from 0.003 to 1 as near to 1 as can be, as in the Polar Express (Amsel et al., 2025, arXiv 2505.16932); the third
 # leaves 0.35 to 1.65. Bounds of 0.001 and 0.01 and more iterations made no difference on the pictures of
-# LEARNING_RATES; fewer iterations lost 0.2 to 0.7 dB.
+# `fftool.recipe`; fewer iterations lost 0.2 to 0.7 dB.
 ORTHOGONALIZING = (
     (8.3836743896, -24.7659084415, 18.3570836972),
     (4.0434208328, -3.0114052646, 0.5695121938),

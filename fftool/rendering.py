@@ -1,13 +1,9 @@
-"""A network into samples, block by block, so that memory grows with the picture drawn and with nothing else.
-
-No sine is taken for a pixel. Along a row, the phase of a feature is that of the row's first pixel and that of the step
-along it, and both are angles of a unit complex number: e^i(α + β) = e^iα e^iβ. So one table of steps serves every row.
-"""
+"""A network into samples, block by block, so that memory grows with the picture drawn and with nothing else."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
+from math import prod
 
 import numpy as np
 import torch
@@ -15,10 +11,11 @@ from torch import Tensor
 
 from fftool.config import check_bits
 from fftool.errors import FFToolError, SettingError
-from fftool.grid import cell_centres
+from fftool.grid import cell_centres, pieces
 from fftool.network import CoordinateMLP
 from fftool.region import Region
 from fftool.signal import DTYPES, Samples, assembled, quantize
+from fftool.waves import Waves
 
 BLOCK = {"cpu": 4096}  # cells; from 1500 up the speed was the same within the noise, and smaller ones are slower
 LARGE_BLOCK = 2**16  # on other devices, which have to be kept busy
@@ -86,23 +83,19 @@ def render_bands(
 def _bands(
     network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, bits: int, report: Report
 ) -> Iterator[Samples]:
-    rows, width = math.prod(shape[:-1]), shape[-1]
+    rows, width = prod(shape[:-1]), shape[-1]
     block = BLOCK.get(network.device.type, LARGE_BLOCK)
-    wide = math.ceil(width / math.ceil(width / block))  # columns in a block: equal parts of a row
-    high = max(1, block // width)  # rows in a block
-    drawing = _Drawing(network, shape, region, wide)
-    size = high * max(1, BAND // (high * width))  # rows in a band
+    drawing = _Drawing(network, shape, region, min(width, block))
+    size = max(1, BAND // width)  # rows in a band
     for first in range(0, rows, size):
         band = np.empty((min(size, rows - first), width, network.config.signal.channels), DTYPES[bits])
-        for top in range(0, len(band), high):
-            part = band[top : top + high]
-            for left in range(0, width, wide):
-                piece = part[:, left : left + wide]
-                values = drawing.values(first + top, left, piece.shape[:2]).numpy(force=True)
-                if not np.isfinite(values).all():
-                    raise FFToolError("the network's values are not finite", "train it with a smaller --learning-rate")
-                piece[:] = quantize(values, bits).reshape(piece.shape)
-                report((first + top) * width + len(part) * min(left + wide, width))
+        for y, x in pieces(len(band), width, block):
+            piece = band[y, x]
+            values = drawing.values(first + y.start, x.start, piece.shape[:2]).numpy(force=True)
+            if not np.isfinite(values).all():
+                raise FFToolError("the network's values are not finite", "train it with a smaller --learning-rate")
+            piece[:] = quantize(values, bits).reshape(piece.shape)
+            report((first + y.start) * width + len(piece) * x.stop)
         yield band
 
 
@@ -113,45 +106,34 @@ class _Drawing:
         self.device, self.shape, self.region = network.device, shape, region
         self.layers = network.weights_and_biases
         self.memory: dict[int, Tensor] = {}
-        self.B = None if network.B is None else network.B.cpu().double()
-        if self.B is not None:
-            first = self._centres(torch.arange(columns))
-            self.steps = self._waves((first - first[0]) @ self.B)  # (columns, m)
+        self.waves = None if network.B is None else Waves(network.B, shape, region, columns)
+        if self.waves is not None:
             weight, bias = self.layers[0]
-            # the product of waves has each cosine next to its sine
+            # waves have each cosine next to its sine
             self.layers[0] = weight.unflatten(1, (2, -1)).mT.flatten(1), bias
-
-    def _centres(self, cells: Tensor) -> Tensor:
-        return cell_centres(cells, self.shape, self.region, torch.float64)
 
     @torch.inference_mode()
     def values(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
         """Those of a piece with that first row and column: float32 with shape (rows × columns, channels)."""
         x = self._features(row, column, shape)
         for i, (weight, bias) in enumerate(self.layers):
-            out = self._empty(i, (len(x), len(bias)))
+            out = self._empty(i, len(x), len(bias))
             torch.addmm(bias, x, weight.t(), out=out)
             x = out.sigmoid_() if i == len(self.layers) - 1 else out.relu_()
         return x
 
     def _features(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
         rows, columns = shape
-        starts = torch.arange(row, row + rows) * self.shape[-1] + column
-        if self.B is None:
+        if self.waves is None:
+            starts = torch.arange(row, row + rows) * self.shape[-1] + column
             cells = (starts[:, None] + torch.arange(columns)).flatten().to(self.device)
             return cell_centres(cells, self.shape, self.region)
-        phases = self._waves(self._centres(starts) @ self.B)  # (rows, m)
-        out = self._empty(-1, (rows * columns, 2 * phases.shape[1]))
-        waves = torch.view_as_complex(out.view(rows, columns, -1, 2))
-        torch.mul(phases[:, None], self.steps[:columns], out=waves)
-        return out
+        features = self._empty(-1, rows * columns, self.layers[0][0].shape[1])
+        self.waves.draw(row, column, torch.view_as_complex(features.view(rows, columns, -1, 2)))
+        return features
 
-    def _waves(self, turns: Tensor) -> Tensor:
-        """e^(2πi turns) on the device, in single precision, of phases in double precision."""
-        return torch.polar(torch.ones_like(turns), 2 * torch.pi * turns).to(self.device, torch.complex64)
-
-    def _empty(self, name: int, shape: tuple[int, int]) -> Tensor:
+    def _empty(self, name: int, rows: int, columns: int) -> Tensor:
         """Memory that the next piece uses again; the first piece is as large as any."""
         if name not in self.memory:
-            self.memory[name] = torch.empty(shape, device=self.device)
-        return self.memory[name][: shape[0]]
+            self.memory[name] = torch.empty(rows, columns, device=self.device)
+        return self.memory[name][:rows]

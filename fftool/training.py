@@ -12,8 +12,8 @@ from torch import Tensor
 
 from fftool import __version__
 from fftool.batches import shuffled
-from fftool.config import Config, EncodingConfig, NetworkConfig, OptimizerName, TrainingConfig, TrainingResult
-from fftool.device import enough_memory, select_device, select_precision, use_threads
+from fftool.config import Config, EncodingConfig, NetworkConfig, TrainingConfig, TrainingResult
+from fftool.device import enough_memory, use_threads
 from fftool.errors import FFToolError
 from fftool.grid import cell_centres
 from fftool.holdout import split, trained_cells
@@ -21,13 +21,9 @@ from fftool.learner import Learner
 from fftool.metrics import Quality, finite, measure
 from fftool.network import CoordinateMLP, generator
 from fftool.optimizer import learning_rate_factor
+from fftool.recipe import completed
 from fftool.rendering import Report, ignore, render
 from fftool.signal import Samples, Signal
-
-# From 0.03 to 0.14, Muon's best was 0.1 for few epochs and for many pixels, and 0.03 for 50 epochs on 96×64, where 0.1
-# loses 5 dB; 0.07 is within 1.2 dB of the best everywhere, and within 0.1 from 384×256 up. Measured on three Kodak
-# pictures from 96×64 to 768×512 for 6 to 50 epochs, at σ = 25.
-LEARNING_RATES: dict[OptimizerName, float] = {"muon": 0.07, "adam": 3e-3}
 
 
 @dataclass(frozen=True)
@@ -53,16 +49,6 @@ class Progress:
         return _decibels(self._means[1].item())
 
 
-def default_batch_size(cells: int) -> int:
-    """Six steps to a batch's side: about six times the square root of the number of cells, from 64 to 4096.
-
-    More steps learn more from an epoch, and larger batches take less time for it. Measured on two Kodak pictures, the
-    best PSNR after 10 to 50 epochs is reached with 256 to 512 cells at 96×64, 1024 at 192×128, 2048 at 384×256, and
-    2048 to 4096 at 768×512; half or twice that loses up to 1 dB. At 15×15, 64 to 128 learn the picture exactly.
-    """
-    return min(max(6 * math.isqrt(cells), 64), 4096)
-
-
 def fit(
     signal: Signal,
     encoding: EncodingConfig = EncodingConfig(),
@@ -77,8 +63,8 @@ def fit(
 
     Args:
         signal: what to learn.
-        encoding, network, training: the settings. What they leave open (device, precision, batch size, learning rate)
-            is chosen here, and recorded in the config of the network.
+        encoding, network, training: the settings. What they leave open is chosen by `fftool.recipe`, and recorded in
+            the config of the network.
 
     Yields:
         The state after each step; in the last one, the network is complete.
@@ -98,13 +84,11 @@ def _steps(
     start = perf_counter()
     use_threads(training.threads)
     cells = trained_cells(signal.shape, training.holdout)
-    batch_size = training.batch_size or default_batch_size(cells)
-    learning_rate = training.learning_rate or LEARNING_RATES[training.optimizer]
-    device = select_device(training.device)
-    precision = select_precision(training.precision, device)
-    training = replace(training, device=device, precision=precision, batch_size=batch_size, learning_rate=learning_rate)
+    training = completed(training, cells)
+    batch_size, learning_rate, schedule = training.batch_size, training.learning_rate, training.schedule
+    assert batch_size and learning_rate and schedule
     config = Config(signal=signal.config, encoding=encoding, network=network, training=training, version=__version__)
-    model = CoordinateMLP(config).to(device)
+    model = CoordinateMLP(config).to(training.device)
     held = split(signal.shape, training)
     trained = None if held is None else held.train.to(model.device)
     learner = Learner(model, signal)
@@ -114,7 +98,7 @@ def _steps(
     while done < 1:
         sums, visited = torch.zeros(2, device=model.device), 0
         for index in shuffled(cells, batch_size, order, model.device):
-            factor = learning_rate_factor(training.schedule, step, done)
+            factor = learning_rate_factor(schedule, step, done)
             sums += learner.step(index if trained is None else trained[index], learning_rate * factor)
             step, visited, seconds = step + 1, visited + len(index), perf_counter() - start
             done = min(1.0, step / steps if training.seconds is None else seconds / training.seconds)

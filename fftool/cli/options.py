@@ -105,8 +105,13 @@ Optimizer = Annotated[
     ),
 ]
 Schedule = Annotated[
-    config.Schedule,
-    typer.Option("--schedule", help="How the learning rate falls to 0, if it does.", rich_help_panel=TRAINING),
+    config.Schedule | None,
+    typer.Option(
+        "--schedule",
+        help="How the learning rate falls to 0, if it does.",
+        show_default="by the picture's size",
+        rich_help_panel=TRAINING,
+    ),
 ]
 Precision = Annotated[
     config.Precision,

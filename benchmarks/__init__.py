@@ -1,0 +1,1 @@
+"""How fast fftool is: `python -m benchmarks`."""

@@ -1,0 +1,123 @@
+"""Measure fftool on this machine: each ratio is of two things measured in this one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import pictures, processes, quality, roofline
+from benchmarks.figure import Figure
+from fftool import __version__, read_image
+
+MUSHROOM = Path(__file__).parents[1] / "examples" / "mushroom.png"
+MUSHROOM_SCALES = (0.5, 1, 2, 10)  # the homework's, for its picture of 15×15
+EPOCHS = 50  # the homework's, for a photo
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extent:
+    """How much is measured."""
+
+    photos: int
+    size: tuple[int, int]
+    holdout_scales: tuple[float, ...]
+    seeds: tuple[int, ...]
+    drawing: tuple[int, int]
+    render_side: int
+    megapixels: float
+
+
+QUICK = Extent(
+    photos=1,
+    size=(192, 128),
+    holdout_scales=(10,),
+    seeds=(0,),
+    drawing=(3000, 300),
+    render_side=3000,
+    megapixels=2,
+)
+FULL = Extent(
+    photos=3,
+    size=(384, 256),
+    holdout_scales=(5, 10, 25),
+    seeds=(0, 1, 2),
+    drawing=(3000, 2000),
+    render_side=16384,
+    megapixels=100,
+)
+
+
+def figures(paths: Sequence[Path], extent: Extent) -> Iterator[Figure]:
+    """All of them, each as soon as it is measured."""
+    photos = pictures.load(paths, extent.photos)
+    signals = [pictures.resized(name, photo, extent.size) for name, photo in photos.items()]
+    first = next(iter(photos.values()))
+    yield from quality.against_the_plain_loop(signals, EPOCHS)
+    yield roofline.training(signals[0])
+    network = quality.learnt(signals[0], epochs=5).network
+    yield roofline.rendering(network, *extent.drawing)
+    yield processes.large_render(network, extent.render_side)
+    yield processes.large_training(first, extent.megapixels)
+    yield quality.held_out(signals, extent.holdout_scales, EPOCHS)
+    yield quality.small(read_image(MUSHROOM), MUSHROOM_SCALES, 150, extent.seeds)
+    yield processes.start_up(first, 768, 512)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "processor": processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "fftool": __version__,
+    }
+
+
+def processor() -> str:
+    """Its name, as Linux tells it; elsewhere, what Python knows."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
+
+
+def show(found: Sequence[Figure], about: dict[str, Any]) -> None:
+    table = Table(caption=", ".join(f"{name} {value}" for name, value in about.items()))
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    for figure in found:
+        table.add_row(figure.name, f"{figure.value:.2f} {figure.unit}")
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.add_argument("pictures", nargs="*", type=Path, help="to learn; else photographs that scikit-image has")
+    parser.add_argument("--full", action="store_true", help="takes about an hour and 2 GB of disk, not two minutes")
+    parser.add_argument("--json", action="store_true", help="print one JSON document, with what each figure is made of")
+    arguments = parser.parse_args()
+    start, found = perf_counter(), []
+    for figure in figures(arguments.pictures, FULL if arguments.full else QUICK):
+        found.append(figure)
+        print(f"{perf_counter() - start:.0f} s: {figure.name}: {figure.value:.2f} {figure.unit}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in found]}, indent=2))
+    else:
+        show(found, machine())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The loop that fftool is measured against, as the field's notebooks and scripts have it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+
+import torch
+from torch.nn import functional as F
+
+from fftool import CoordinateMLP, Signal, coordinates
+
+LEARNING_RATE = 1e-3
+BATCH_SIZE = 128
+
+
+def fit(network: CoordinateMLP, signal: Signal) -> Iterator[float]:
+    """Train a network with Adam on batches of 128 pixels, in float32, by autograd: gives the seconds after each step.
+
+    An epoch has as many steps as there are batches in the signal; there is no end.
+    """
+    v = coordinates(signal.shape)
+    values = torch.from_numpy(signal.samples.reshape(-1, signal.channels)).float() / 255
+    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
+    order = torch.Generator().manual_seed(0)
+    start = perf_counter()
+    while True:
+        for index in torch.randperm(signal.cells, generator=order).split(BATCH_SIZE):
+            loss = F.binary_cross_entropy_with_logits(network.logits(v[index]), values[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            yield perf_counter() - start
+
+
+def best_threads(network: CoordinateMLP, signal: Signal, steps: int = 300) -> int:
+    """One thread or all of torch's, whichever is faster for so small batches."""
+    most = torch.get_num_threads()
+    seconds = {}
+    for threads in (most, 1):
+        torch.set_num_threads(threads)
+        run = fit(network, signal)
+        for _ in range(steps):
+            seconds[threads] = next(run)
+    torch.set_num_threads(most)
+    return min(seconds, key=seconds.__getitem__)

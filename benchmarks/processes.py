@@ -1,0 +1,82 @@
+"""What a whole command takes, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from benchmarks.figure import Figure
+from fftool import save
+from fftool.network import CoordinateMLP
+
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; see getrusage(2)
+
+
+def peak_memory(folder: Path, *arguments: object) -> float:
+    """The most resident memory that an fftool command takes, in bytes, run to its end."""
+    command = [sys.executable, "-m", "fftool", *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return usage.ru_maxrss * RSS_UNIT
+
+
+def large_render(network: CoordinateMLP, side: int) -> Figure:
+    """A TIFF, streamed."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(network, Path(folder, "model.st"))
+        peak = peak_memory(Path(folder), "render", "model.st", "--size", f"{side}x{side}", "-o", "large.tif")
+        size = Path(folder, "large.tif").stat().st_size
+    return Figure(
+        name=f"peak memory, {side}×{side} render to TIFF", value=peak / 1e9, unit="GB", parts={"file_gb": size / 1e9}
+    )
+
+
+def large_training(picture: Image.Image, megapixels: float) -> Figure:
+    """One epoch on a large JPEG with 8 bits, and its PSNR and SSIM."""
+    factor = (megapixels * 1e6 / (picture.width * picture.height)) ** 0.5
+    size = round(picture.width * factor), round(picture.height * factor)
+    with tempfile.TemporaryDirectory() as folder:
+        picture.resize(size, Image.Resampling.BICUBIC).save(Path(folder, "large.jpg"), quality=95)
+        peak = peak_memory(Path(folder), "train", "large.jpg", "--epochs", 1)
+    return Figure(
+        name=f"peak memory, one epoch on {megapixels:g} megapixels",
+        value=peak / 1e9,
+        unit="GB",
+        parts={"width": size[0], "height": size[1]},
+    )
+
+
+START_UP = """
+import sys, time, torch
+start = time.perf_counter()
+import fftool
+photo = fftool.read_image(sys.argv[1])
+read = time.perf_counter()
+next(fftool.fit(photo))
+print(read - start, time.perf_counter() - start)
+"""
+
+
+def start_up(picture: Image.Image, width: int, height: int, times: int = 5) -> Figure:
+    """From torch being there to the first step on a picture that is a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "photo.png")
+        picture.resize((width, height)).save(path)
+        command = [sys.executable, "-c", START_UP, str(path)]
+        runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(times)]
+    seconds = sorted(tuple(map(float, run.split())) for run in runs)
+    return Figure(
+        name=f"start-up: torch imported to first step, {width}×{height}, median of {times}",
+        value=median(total for _, total in seconds),
+        unit="s",
+        parts={"import_and_read_seconds": median(read for read, _ in seconds)},
+    )
