@@ -31,16 +31,3 @@ def fit(network: CoordinateMLP, signal: Signal) -> Iterator[float]:
             loss.backward()
             optimizer.step()
             yield perf_counter() - start
-
-
-def best_threads(network: CoordinateMLP, signal: Signal, steps: int = 300) -> int:
-    """One thread or all of torch's, whichever is faster for so small batches."""
-    most = torch.get_num_threads()
-    seconds = {}
-    for threads in (most, 1):
-        torch.set_num_threads(threads)
-        run = fit(network, signal)
-        for _ in range(steps):
-            seconds[threads] = next(run)
-    torch.set_num_threads(most)
-    return min(seconds, key=seconds.__getitem__)

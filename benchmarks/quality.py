@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from statistics import mean, median
 from typing import Any
 
-import torch
-
 from benchmarks import plain
 from benchmarks.figure import Figure
 from fftool import CoordinateMLP, EncodingConfig, Signal, TrainingConfig, evaluate
@@ -30,15 +28,12 @@ def psnr(network: CoordinateMLP, signal: Signal) -> float:
 
 
 def plainly(signal: Signal, encoding: EncodingConfig, epochs: int, seed: int = 0) -> tuple[float, float]:
-    """The PSNR of the plain loop in dB, and its seconds: on as many threads as it is fastest with."""
+    """The PSNR of the plain loop in dB, and its seconds."""
     untrained = next(fit_fftool(signal, encoding, training=TrainingConfig(epochs=1, seed=seed))).network
-    threads = torch.get_num_threads()
-    torch.set_num_threads(plain.best_threads(CoordinateMLP(untrained.config), signal))
     network = CoordinateMLP(untrained.config)  # the one that fftool starts from
     run = plain.fit(network, signal)
     for _ in range(epochs * math.ceil(signal.cells / plain.BATCH_SIZE)):
         seconds = next(run)
-    torch.set_num_threads(threads)
     return psnr(network, signal), seconds
 
 

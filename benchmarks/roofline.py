@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import cycle
 from statistics import median
 from time import perf_counter
 
@@ -24,13 +25,14 @@ def training(signal: Signal) -> Figure:
     network = next(fit(signal, training=TrainingConfig(epochs=1))).network
     settings = network.config.training
     learner = Learner(network, signal)
-    index = torch.randperm(signal.cells, dtype=torch.int32)[: settings.batch_size]
-    products = step_products(network, len(index))
-    step, floor = side_by_side(lambda: learner.step(index, 1e-4), products)
+    size = settings.batch_size or signal.cells
+    order = torch.randperm(signal.cells, dtype=torch.int32)
+    batches = cycle(order[: signal.cells // size * size].split(size))  # new ones each time, as in training
+    step, floor = side_by_side(lambda: learner.step(next(batches), 1e-4), step_products(network, size))
     return Figure(
-        name=f"training, of the speed of its products, batches of {len(index)} in {settings.precision}",
+        name=f"training, of the speed of its products, batches of {size} in {settings.precision}",
         value=floor / step,
-        parts={"pixels_per_second": len(index) / step, "roofline_pixels_per_second": len(index) / floor},
+        parts={"pixels_per_second": size / step, "roofline_pixels_per_second": size / floor},
     )
 
 
