@@ -237,3 +237,13 @@ def test_a_checkpoint_with_a_name_in_no_encoding(run, photo_path, model_path, tm
     done = run("compare", photo_path, name, "--csv", "a.csv", "--json")
     assert done.returncode == 0, done.stderr
     assert names(json.loads(done.stdout)) == ["a\ufffd.st"]
+
+
+def test_variants_trained_for_a_time_of_their_own(run, photo_path, tmp_path):
+    """Too short for a whole epoch, too: the curves are then of nothing, and drawn."""
+    for name, duration in (("a", "0.5s"), ("b", "0.01s")):
+        done = run("compare", photo_path, "--scale", 2, "--scale", 8, "--time", duration, "--curves", f"{name}.svg",
+                   "-o", f"{name}.png", "--json")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert names(json.loads(done.stdout)) == ["gaussian σ=2", "gaussian σ=8"]
+        assert (tmp_path / f"{name}.svg").stat().st_size > 1000

@@ -9,6 +9,8 @@ import tifffile
 from PIL import Image
 
 from fftool import FFToolError, read_image, write_image
+from fftool.media import image
+from fftool.media.image import write_bands
 
 RANDOM = np.random.default_rng(0)
 
@@ -256,4 +258,48 @@ def test_grey_is_written_as_grey(tmp_path):
 def test_what_a_format_cannot_hold_is_said(tmp_path, name, samples, seen):
     with pytest.raises(FFToolError, match=seen):
         write_image(tmp_path / name, samples)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_tiff_in_bands_is_the_picture(tmp_path, channels, bits):
+    """Read by tifffile and, where it can, by Pillow: all rows, in strips, the last one shorter."""
+    samples, path = noise(channels, bits, (50, 7)), tmp_path / "a.tif"
+    write_bands(path, samples.shape, (samples[top : top + 8] for top in range(0, 50, 8)))
+    np.testing.assert_array_equal(read_image(path).samples, samples)
+    np.testing.assert_array_equal(tifffile.imread(path), flat(samples))
+    if bits == 8:
+        with Image.open(path) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), flat(samples))
+    with tifffile.TiffFile(path) as tiff:
+        assert not tiff.is_bigtiff
+        assert len(tiff.pages.first.dataoffsets) == 7
+
+
+def test_a_large_tiff_is_a_bigtiff(tmp_path, monkeypatch):
+    monkeypatch.setattr(image, "MAX_WHOLE_PIXELS", 1000)
+    samples = noise(3, 8, (64, 32))
+    write_bands(tmp_path / "a.tif", samples.shape, iter([samples[:40], samples[40:]]))
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        assert tiff.is_bigtiff
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").samples, samples)
+    with pytest.raises(FFToolError, match="written as a whole") as refused:
+        write_image(tmp_path / "a.png", samples)
+    assert ".tif" in refused.value.hint
+
+
+def test_other_formats_put_bands_together(tmp_path):
+    samples = noise(3, 16, (50, 7))
+    write_bands(tmp_path / "a.png", samples.shape, (samples[top : top + 8] for top in range(0, 50, 8)))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").samples, samples)
+
+
+def test_a_tiff_whose_drawing_fails_is_not_there(tmp_path):
+    def bands():
+        yield noise(3, 8, (5, 7))
+        raise FFToolError("no more")
+
+    with pytest.raises(FFToolError, match="no more"):
+        write_bands(tmp_path / "a.tif", (10, 7, 3), bands())
     assert not list(tmp_path.iterdir())

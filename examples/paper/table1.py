@@ -33,7 +33,8 @@ PAPER = {
 }
 # The paper's network and learning rate. A step takes 2,048 of the 65,536 trained pixels, where the paper's takes all.
 NETWORK = ["--dimension", "256", "--hidden", "256", "--layers", "3"]
-TRAINING = ["--loss", "mse", "--learning-rate", "1e-3", "--batch-size", "2048"]
+TRAINING = ["--loss", "mse", "--optimizer", "adam", "--learning-rate", "1e-3", "--schedule", "cosine"]
+TRAINING += ["--precision", "float32", "--batch-size", "2048"]
 WORDS = """
 A network learns one picture as a continuous function of position: in goes (x, y), out comes (r, g, b). Fourier features
 let it learn high frequencies in low dimensional domains. Once learnt, it can be drawn at any size.

@@ -1,0 +1,61 @@
+"""The benchmarks run, and their figures are made of what they say. None is compared with a time."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import fftool
+from benchmarks import processes, quality, roofline
+from fftool import EncodingConfig, TrainingConfig
+
+
+def test_the_plain_loop_learns(photo):
+    psnr, seconds = quality.plainly(photo, EncodingConfig(scale=8), 5)
+    assert 18 < psnr < 40
+    assert seconds > 0
+
+
+def test_the_fewest_epochs_reach_the_target_and_one_less_does_not(photo):
+    few = quality.fewest_epochs(photo, 25, 20)
+    assert quality.psnr(quality.learnt(photo, epochs=few).network, photo) >= 25
+    assert quality.psnr(quality.learnt(photo, epochs=few - 1).network, photo) < 25
+    assert quality.fewest_epochs(photo, 90, 2) is None
+
+
+def test_rooflines_are_shares(photo, model_path, monkeypatch):
+    monkeypatch.setattr(roofline, "SECONDS", 0.02)
+    for figure in (roofline.training(photo), roofline.rendering(fftool.load(model_path), 100, 80)):
+        assert figure.value == pytest.approx(
+            figure.parts["pixels_per_second"] / figure.parts["roofline_pixels_per_second"], rel=0.2
+        )
+
+
+def test_the_products_of_a_step_are_all_of_them(photo):
+    """Their multiplications, counted by torch: 2 × batch × weights forward and back, and Muon's."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = next(fftool.fit(photo, training=TrainingConfig(epochs=1))).network
+    with FlopCounterMode(display=False) as counter:
+        roofline.step_products(network, 100)()
+    weights = [256 * 256, 256 * 256, 256 * 3]
+    assert counter.get_total_flops() == 2 * 100 * (2 * sum(weights) + sum(weights[1:])) + 9 * 2 * 2 * 256**3
+
+
+def test_processes_are_measured(photo_path, model_path):
+    render = processes.large_render(fftool.load(model_path), 50)
+    training = processes.large_training(Image.open(photo_path), 0.01)
+    start_up = processes.start_up(Image.open(photo_path), 64, 48, times=1)
+    assert 0.1 < render.value < 5
+    assert 0.1 < training.value < 5
+    assert 0 < start_up.parts["import_and_read_seconds"] < start_up.value
+    with pytest.raises(subprocess.CalledProcessError):
+        processes.peak_memory(Path(), "render", "nothing.st")
+
+
+def test_its_help(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], capture_output=True, text=True, check=True,
+                          cwd=Path(__file__).parents[1])  # fmt: skip
+    assert "--full" in done.stdout
