@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,15 +17,22 @@ from fftool.network import CoordinateMLP
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; see getrusage(2)
 
 
+# A process counts the memory of the one that it was forked from, which is why a small one stands between.
+MEASURE = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def peak_memory(folder: Path, *arguments: object) -> float:
     """The most resident memory that an fftool command takes, in bytes, run to its end."""
     command = [sys.executable, "-m", "fftool", *map(str, arguments)]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_maxrss * RSS_UNIT
+    measured = [sys.executable, "-c", MEASURE, *command]
+    done = subprocess.run(measured, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    return int(done.stdout) * RSS_UNIT
 
 
 def large_render(network: CoordinateMLP, side: int) -> Figure:
