@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.figure import Figure
 from fftool import CoordinateMLP, Signal, TrainingConfig, fit, render
-from fftool.device import DTYPES
+from fftool.device import PRECISIONS
 from fftool.learner import Learner
 from fftool.optimizer import ORTHOGONALIZING
 from fftool.rendering import BLOCK
@@ -38,7 +38,7 @@ def training(signal: Signal) -> Figure:
 
 def step_products(network: CoordinateMLP, n: int) -> Callable[[], None]:
     """The matrix products of a step on a batch of n: forward, backward, and Muon's."""
-    precision = DTYPES[network.config.training.precision]
+    precision = PRECISIONS[network.config.training.precision]
     weights = [weight.to(precision) for weight, _ in network.weights_and_biases]
     inputs = [torch.rand(n, weight.shape[1]).to(precision) for weight in weights]
     slopes = [torch.rand(n, len(weight)).to(precision) for weight in weights]

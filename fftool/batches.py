@@ -21,8 +21,8 @@ BLOCK = 2**11  # cells whose features are computed at once to be kept, in cache
 class Features:
     """What the first layer is given for each cell of a grid.
 
-    Computing it for a batch takes a fifth as long as the step's products do, and fetching what was kept a twentieth;
-    so the features are kept where they fit into KEPT_BYTES.
+    Computing it for a batch takes a sixth as long as the step's products do, and fetching what was kept a fortieth; so
+    the features are kept where they fit into KEPT_BYTES. (0.19 and 0.027 µs a cell at 384×256, of 1.16 on two cores.)
     """
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], precision: torch.dtype) -> None:

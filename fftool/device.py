@@ -35,7 +35,7 @@ def use_threads(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 MARGIN = 1.3  # by which bfloat16 has to be faster to be taken, so that noise never decides
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from fftool.batches import Features, Values
 from fftool.cuda_graph import Replayed
-from fftool.device import DTYPES
+from fftool.device import PRECISIONS
 from fftool.gradient import Gradient
 from fftool.network import CoordinateMLP
 from fftool.optimizer import make_optimizer
@@ -22,7 +22,7 @@ class Learner:
 
     def __init__(self, network: CoordinateMLP, signal: Signal) -> None:
         training = network.config.training
-        precision = DTYPES[training.precision]
+        precision = PRECISIONS[training.precision]
         self.features = Features(network, signal.shape, precision)
         self.values = Values(signal, network.device)
         self.gradient = Gradient(network, training.loss, precision)

@@ -27,7 +27,15 @@ from fftool.signal import Signal
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FFTOOL = Path(sys.executable).with_name("fftool")
 
+SMALL = ("--hidden", 32, "--dimension", 32, "--epochs", 3)  # learns the small photo at once
+QUICK = (*SMALL, "--scale", 8)
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
 
 
 @pytest.fixture

@@ -2,24 +2,15 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES, FFTOOL, in_terminal
+from conftest import EXAMPLES, QUICK, pixels
 from PIL import Image
 
 import fftool
-
-QUICK = ("--hidden", 32, "--dimension", 32, "--scale", 8, "--epochs", 3)
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image)
 
 
 def test_train_then_render(run, photo_path, tmp_path):
@@ -66,67 +57,6 @@ def test_train_json(run, photo_path, photo, tmp_path):
     assert (training["seed"], training["loss"], training["device"]) == (7, "mse", report["device"])
     assert report["config"]["encoding"] == {"kind": "gaussian", "dimension": 32, "scale": 8.0}
     assert report["config"]["network"] == {"hidden": 32, "layers": 2}
-
-
-def test_what_training_took_is_said(run, photo_path):
-    """Precision auto is one of the two, and the settings left open are numbers."""
-    report = json.loads(run("train", photo_path, *QUICK, "--json").stdout)
-    training = report["config"]["training"]
-    assert report["precision"] == training["precision"] in ("float32", "bfloat16")
-    assert (training["optimizer"], training["schedule"], training["learning_rate"]) == ("muon", "cosine", 0.07)
-    assert training["batch_size"] == 6 * 55
-    done = run("train", photo_path, *QUICK, "--precision", "float32", "-o", "b.st")
-    assert "in float32)" in done.stdout
-
-
-def test_train_for_a_time(run, photo_path, tmp_path):
-    """Its epochs are those that fit into it, and the learning rate has gone down to its end."""
-    report = json.loads(run("train", photo_path, "--time", "1.5s", "--scale", 8, "--json").stdout)
-    assert 1.5 <= report["seconds"] < 30
-    assert report["config"]["training"]["seconds"] == 1.5
-    assert report["epochs"] > 2
-    assert report["psnr"] > 25
-    assert (tmp_path / "model.st").exists()
-
-
-def test_train_up_to_a_target(run, photo_path):
-    report = json.loads(run("train", photo_path, "--epochs", 1000, "--target-psnr", 26, "--scale", 8, "--json").stdout)
-    assert report["epochs"] < 100
-    assert 26 <= report["psnr"] < 35
-    missed = run("train", photo_path, *QUICK, "--target-psnr", 60, "-o", "b.st")
-    assert missed.returncode == 0
-    assert "60" in missed.stderr
-
-
-def test_threads_and_settings_do_what_they_say(run, photo_path, tmp_path):
-    asked = ("--optimizer", "adam", "--schedule", "constant", "--precision", "float32", "--threads", 1)
-    report = json.loads(run("train", photo_path, *QUICK, *asked, "--json").stdout)
-    training = report["config"]["training"]
-    assert (training["optimizer"], training["schedule"], training["threads"]) == ("adam", "constant", 1)
-    assert training["learning_rate"] == 3e-3
-    assert run("render", "model.st", "--threads", 1, "-o", "a.png").returncode == 0
-    np.testing.assert_array_equal(pixels(tmp_path / "a.png"), fftool.render(fftool.load(tmp_path / "model.st")))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "seen"),
-    [
-        (("--epochs", 3, "--time", "3s"), "leave one of them out"),
-        (("--time", "3s", "--epochs", 3), "leave one of them out"),
-        (("--time", "soon"), "no duration"),
-        (("--time", "0s"), "0.0 seconds"),
-        (("--target-psnr", -1), "-1.0 dB"),
-        (("--threads", 0), "threads is 0"),
-        (("--precision", "float16"), "float16"),
-        (("--optimizer", "sgd"), "sgd"),
-        (("--schedule", "step"), "step"),
-    ],
-)
-def test_training_settings_that_make_no_sense(run, photo_path, tmp_path, arguments, seen):
-    done = run("train", photo_path, *arguments)
-    assert done.returncode == 2
-    assert seen in done.stderr
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_tiff_is_drawn_as_a_png_is(run, model_path, tmp_path):
@@ -276,97 +206,6 @@ def test_nothing_is_overwritten_unasked(run, photo_path, model_path, tmp_path, c
     assert (tmp_path / name).read_bytes() != b"precious"
 
 
-@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0), (b"\x03", 130), (b"\x04", 1)])
-def test_in_a_terminal_it_asks(model_path, tmp_path, answer, code):
-    (tmp_path / "a.png").write_text("precious")
-    shown, exit_code = in_terminal(("render", model_path, "-o", "a.png"), answer, tmp_path)
-    assert "a.png exists already. Overwrite it?" in shown
-    assert exit_code == code
-    assert ((tmp_path / "a.png").read_bytes() == b"precious") == (code != 0)
-
-
-def test_in_a_terminal_a_bar_shows_the_work(photo_path, tmp_path):
-    shown, exit_code = in_terminal(("train", photo_path, "--epochs", 20), b"", tmp_path)
-    assert exit_code == 0
-    for text in ("Training", "epoch ", "/20", "loss", "dB", "px/s", "left"):
-        assert text in shown
-
-
-def test_in_a_terminal_rendering_shows_a_bar(model_path, tmp_path):
-    shown, exit_code = in_terminal(("render", model_path, "--size", "1000x700"), b"", tmp_path)
-    assert exit_code == 0
-    for text in ("Rendering", "%", "px/s", "left"):
-        assert text in shown
-
-
-def test_a_terminal_is_not_sent_a_picture(model_path, tmp_path):
-    shown, exit_code = in_terminal(("render", model_path, "-o", "-"), b"", tmp_path)
-    assert exit_code == 1
-    assert "terminal" in shown
-    assert "PNG" not in shown
-
-
-def test_ctrl_c_leaves_a_checkpoint_that_renders(run, photo_path, tmp_path):
-    """Interrupted in the middle of a run that would take hours."""
-    command = [FFTOOL, "train", photo_path, "--epochs", "1000000", "--json"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    line = process.stderr.readline()  # a line now and then tells of the work, so it is under way
-    assert "Training" in line
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130, stderr
-    assert "model.st" in stderr
-    report = json.loads(stdout)
-    assert 0 < report["epochs"] < 1_000_000
-    assert report["psnr"] > 15
-    assert run("render", "model.st", "-o", "a.png").returncode == 0
-    assert [p.name for p in sorted(tmp_path.iterdir())] == ["a.png", "model.st"]
-
-
-MEASURED = """
-import fftool.training, sys
-from fftool.cli import main
-
-def interrupted(*_):
-    raise KeyboardInterrupt
-
-fftool.training.evaluate = interrupted
-main()
-"""
-
-
-def test_ctrl_c_while_measuring_comes_after_the_save(photo_path, tmp_path):
-    command = [sys.executable, "-c", MEASURED, "train", photo_path, "--epochs", "1"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 130
-    assert "model.st" in done.stderr
-    assert fftool.load(tmp_path / "model.st").config.training.result is None
-
-
-def test_ctrl_c_before_anything_is_learnt_leaves_the_old_model(photo_path, tmp_path):
-    """While torch is still loading: nothing is written, and nothing replaced."""
-    (tmp_path / "model.st").write_text("precious")
-    command = [FFTOOL, "train", photo_path, "--overwrite"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(0.8)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert (stdout, stderr) == ("", "")
-    assert (tmp_path / "model.st").read_text() == "precious"
-
-
-def test_ctrl_c_within_an_import_waits_for_its_end(tmp_path):
-    """Libraries such as torch abort the whole process when an import of theirs is broken off."""
-    (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('imported')\n")
-    (tmp_path / "main.py").write_text(
-        "import signal, time\nfrom fftool.__main__ import interrupt\nsignal.signal(signal.SIGINT, interrupt)\n"
-        "try:\n    import slow\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
-    )
-    done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50)
-    assert (done.stdout, done.stderr) == ("imported\ninterrupted\n", "")
-
-
 MEMORY = """
 import resource, sys
 from fftool.cli import main
@@ -385,21 +224,6 @@ def test_memory_grows_with_the_picture_alone(model_path, tmp_path):
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         peak[side] = int(done.stderr.split()[-1]) / 1000
     assert peak[1000] - peak[250] < 3 * 3 * (1000**2 - 250**2) / 1e6 + 5
-
-
-def test_a_second_ctrl_c_harms_no_file(photo_path, tmp_path):
-    (tmp_path / "model.st").write_text("precious")
-    command = [FFTOOL, "train", photo_path, "--epochs", "1000000", "--overwrite"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.005)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert [p.name for p in tmp_path.iterdir()] == ["model.st"]
-    if (tmp_path / "model.st").read_bytes() != b"precious":  # the first one was in time to save
-        fftool.load(tmp_path / "model.st")
 
 
 def test_the_traceback_is_there_for_those_who_ask(run):

@@ -7,13 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES, in_terminal
+from conftest import EXAMPLES, SMALL, in_terminal
 from PIL import Image
 
 import fftool
 from fftool.holdout import split
-
-QUICK = ("--hidden", 32, "--dimension", 32, "--epochs", 3)
 
 
 def compare(run, *arguments):
@@ -47,7 +45,7 @@ def test_scale_multiplies_the_encodings_that_use_it(run_here, photo_path, model_
         "--scale=2",
         "--scale=9",
     ]
-    report = compare(run_here, photo_path, model_path, *asked, *QUICK)
+    report = compare(run_here, photo_path, model_path, *asked, *SMALL)
     found = [(variant["encoding"], variant["scale"]) for variant in report["variants"]]
     assert found == [
         ("none", None), ("gaussian", 2), ("gaussian", 9), ("basic", None), ("positional", 2), ("positional", 9),
@@ -57,7 +55,7 @@ def test_scale_multiplies_the_encodings_that_use_it(run_here, photo_path, model_
 
 
 def test_what_is_said_of_each(run_here, photo_path, photo, model_path, tmp_path):
-    report = compare(run_here, photo_path, model_path, "--scale", 8, *QUICK, "--save-models", "kept", "-o", "a.png")
+    report = compare(run_here, photo_path, model_path, "--scale", 8, *SMALL, "--save-models", "kept", "-o", "a.png")
     trained, loaded = report["variants"]
     keys = [
         "name",
@@ -99,7 +97,7 @@ def network_result(path):
 
 def test_a_variant_is_what_train_makes(run_here, photo_path, tmp_path):
     """With the same settings, the same checkpoint to the last byte, whatever was trained before it."""
-    settings = ("--scale", 8, *QUICK, "--seed", 3, "--loss", "mse", "--learning-rate", 0.002, "--holdout", 0.1)
+    settings = ("--scale", 8, *SMALL, "--seed", 3, "--loss", "mse", "--learning-rate", 0.002, "--holdout", 0.1)
     compare(run_here, photo_path, "--encoding", "none", "--encoding", "gaussian", *settings, "--save-models", "kept")
     assert run_here("train", photo_path, *settings, "-o", "alone.st").exit_code == 0
     assert (tmp_path / "kept" / "gaussian-8.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
@@ -107,7 +105,7 @@ def test_a_variant_is_what_train_makes(run_here, photo_path, tmp_path):
 
 @pytest.mark.parametrize("holdout", ["lattice", "0.2"])
 def test_held_out_pixels_are_a_column_of_their_own(run_here, photo_path, photo, tmp_path, holdout):
-    arguments = ("--scale", 8, *QUICK, "--holdout", holdout, "--save-models", "kept", "--seed", 5)
+    arguments = ("--scale", 8, *SMALL, "--holdout", holdout, "--save-models", "kept", "--seed", 5)
     (variant,) = compare(run_here, photo_path, *arguments)["variants"]
     network = fftool.load(tmp_path / "kept" / "gaussian-8.st")
     held, drawn = split(photo.shape, network.config.training), fftool.render(network)
@@ -126,7 +124,7 @@ def test_held_out_pixels_are_a_column_of_their_own(run_here, photo_path, photo, 
 
 def test_a_checkpoint_of_another_size_is_compared_at_the_pictures(run_here, photo_path, photo, tmp_path):
     Image.fromarray(photo.samples).resize((30, 40)).save(tmp_path / "small.png")
-    assert run_here("train", "small.png", *QUICK, "--holdout", "lattice").exit_code == 0
+    assert run_here("train", "small.png", *SMALL, "--holdout", "lattice").exit_code == 0
     (variant,) = compare(run_here, photo_path, "model.st")["variants"]
     drawn = fftool.render(fftool.load(tmp_path / "model.st"), photo.shape)
     assert variant["psnr"] == fftool.psnr(photo.samples, drawn)
@@ -134,7 +132,7 @@ def test_a_checkpoint_of_another_size_is_compared_at_the_pictures(run_here, phot
 
 
 def test_the_table_marks_the_best(run_here, photo_path):
-    done = run_here("compare", photo_path, "--scale", 0.1, "--scale", 8, *QUICK)
+    done = run_here("compare", photo_path, "--scale", 0.1, "--scale", 8, *SMALL)
     assert done.exit_code == 0, done.output
     lines = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith(" gaussian")}
     assert lines["σ=8"].count("*") == 2
@@ -153,7 +151,7 @@ def test_a_narrow_terminal_has_the_first_columns(photo_path, model_path, tmp_pat
 
 def test_csv_holds_the_same_figures(run_here, photo_path, tmp_path):
     report = compare(
-        run_here, photo_path, "--scale", 2, "--encoding", "none", "--encoding", "gaussian", *QUICK, "--csv", "a.csv"
+        run_here, photo_path, "--scale", 2, "--encoding", "none", "--encoding", "gaussian", *SMALL, "--csv", "a.csv"
     )
     with (tmp_path / "a.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -165,7 +163,7 @@ def test_csv_holds_the_same_figures(run_here, photo_path, tmp_path):
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "pdf", "svg"])
 def test_figures_in_every_format(run_here, photo_path, model_path, tmp_path, suffix):
     done = run_here(
-        "compare", photo_path, model_path, "--scale", 2, *QUICK, "-o", f"a.{suffix}", "--curves", f"b.{suffix}"
+        "compare", photo_path, model_path, "--scale", 2, *SMALL, "-o", f"a.{suffix}", "--curves", f"b.{suffix}"
     )
     assert done.exit_code == 0, done.output
     assert done.stdout.endswith(f"a.{suffix}\nb.{suffix}\n")
@@ -194,7 +192,7 @@ def test_any_picture(run_here, tmp_path, channels, dtype):
     for shape in ((1, 3), (2, 2), (90, 5), (5, 150)):
         samples = random.integers(0, np.iinfo(dtype).max, (*shape, channels), dtype, endpoint=True)
         fftool.write_image(tmp_path / "a.png", samples)
-        done = run_here("compare", "a.png", "--scale", 1, "--scale", 2, *QUICK, "--overwrite", "--curves", "b.png")
+        done = run_here("compare", "a.png", "--scale", 1, "--scale", 2, *SMALL, "--overwrite", "--curves", "b.png")
         assert done.exit_code == 0, done.output
 
 
@@ -219,13 +217,13 @@ def test_in_a_terminal(photo_path, tmp_path):
 
 
 def test_a_lattice_is_the_same_for_every_seed(run_here, photo_path):
-    settings = ("--scale", 8, *QUICK, "--holdout", "lattice")
+    settings = ("--scale", 8, *SMALL, "--holdout", "lattice")
     assert run_here("train", photo_path, *settings, "--seed", 1).exit_code == 0
     assert run_here("compare", photo_path, "model.st", *settings, "--seed", 2).stdout.count("*") == 3
 
 
 def test_none_is_the_best_of_figures_of_different_pixels(run_here, photo_path, model_path):
-    done = run_here("compare", photo_path, model_path, "--scale", 8, *QUICK, "--holdout", "lattice")
+    done = run_here("compare", photo_path, model_path, "--scale", 8, *SMALL, "--holdout", "lattice")
     assert done.exit_code == 0
     assert "*" not in done.stdout
     assert "not the same pixels" in done.stderr

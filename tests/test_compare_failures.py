@@ -7,10 +7,10 @@ import subprocess
 import time
 
 import pytest
-from conftest import EXAMPLES, FFTOOL
+from conftest import EXAMPLES, FFTOOL, SMALL
 from PIL import Image
 from test_bad_input import fails
-from test_compare import QUICK, names
+from test_compare import names
 
 
 def start(folder, *arguments):
@@ -31,7 +31,7 @@ def interrupted_once_there_is(path, process):
 
 
 def test_one_that_fails_leaves_the_others(run_here, photo_path, tmp_path):
-    asked = ("--encoding", "positional", "--encoding", "none", *QUICK, "--dimension", 1)
+    asked = ("--encoding", "positional", "--encoding", "none", *SMALL, "--dimension", 1)
     done = run_here("compare", photo_path, *asked, "--csv", "a.csv", "--json")
     assert done.exit_code == 1
     report = json.loads(done.stdout)
@@ -61,7 +61,7 @@ def test_one_whose_last_step_leaves_no_numbers(run_here, photo_path):
 
 
 def test_all_fail(run, photo_path, tmp_path):
-    done = run("compare", photo_path, "--scale", 1, "--scale", 2, *QUICK, "--learning-rate", 1e30)
+    done = run("compare", photo_path, "--scale", 1, "--scale", 2, *SMALL, "--learning-rate", 1e30)
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.count("no longer a finite number") == 2

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from conftest import FFTOOL, in_terminal
+from conftest import FFTOOL, in_terminal, pixels
 from PIL import Image
 from skimage.feature import match_template
 from test_bad_input import fails
@@ -16,11 +16,6 @@ from test_bad_input import fails
 import fftool
 from fftool.encoding import above_nyquist, expected_kernel, kernel
 from fftool.figures.encoding import Frequencies
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image)
 
 
 def formula(x, y, width, height):

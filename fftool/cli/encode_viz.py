@@ -30,28 +30,22 @@ def encode_viz(
     ] = Path("encoding"),
     scale: Annotated[
         list[float] | None,
-        typer.Option(
+        options.network_option(
             "--scale",
             metavar="NUMBER",
             help=f"{options.SCALE_HELP} Repeat it for more.",
             show_default=", ".join(f"{scale:g}" for scale in EncodeVizConfig.scales),
-            rich_help_panel=options.NETWORK,
         ),
     ] = None,
     encoding: Annotated[
         Literal["gaussian", "positional", "basic"],
-        typer.Option("--encoding", help=options.ENCODING_HELP, rich_help_panel=options.NETWORK),
+        options.network_option("--encoding", help=options.ENCODING_HELP),
     ] = "gaussian",
     dimension: options.Dimension = EncodeVizConfig.dimension,
     seed: options.Seed = TrainingConfig.seed,
     model: Annotated[
         Path | None,
-        typer.Option(
-            "--model",
-            help="Show the B that this checkpoint holds.",
-            show_default="none",
-            rich_help_panel=options.NETWORK,
-        ),
+        options.network_option("--model", help="Show the B that this checkpoint holds.", show_default="none"),
     ] = None,
     size: Annotated[
         options.Pixels | None,

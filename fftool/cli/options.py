@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -17,8 +17,8 @@ from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig
 from fftool.errors import SettingError
 from fftool.region import Region
 
-NETWORK = "Encoding and network"
-TRAINING = "Training"
+network_option = partial(typer.Option, rich_help_panel="Encoding and network")
+training_option = partial(typer.Option, rich_help_panel="Training")
 
 Picture = Annotated[Path, typer.Argument(metavar="PICTURE", help="The picture to learn.", show_default=False)]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint made by fftool train.", show_default=False)]
@@ -26,11 +26,11 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint made 
 ENCODING_HELP = "The features of a position."
 SCALE_HELP = "σ: how fine the detail is, in cycles per picture side."
 
-Encoding = Annotated[config.EncodingKind, typer.Option("--encoding", help=ENCODING_HELP, rich_help_panel=NETWORK)]
-Scale = Annotated[float, typer.Option("--scale", help=SCALE_HELP, rich_help_panel=NETWORK)]
-Dimension = Annotated[int, typer.Option("--dimension", help="m: the number of frequencies.", rich_help_panel=NETWORK)]
-Hidden = Annotated[int, typer.Option("--hidden", help="Units in each hidden layer.", rich_help_panel=NETWORK)]
-Layers = Annotated[int, typer.Option("--layers", help="Hidden layers.", rich_help_panel=NETWORK)]
+Encoding = Annotated[config.EncodingKind, network_option("--encoding", help=ENCODING_HELP)]
+Scale = Annotated[float, network_option("--scale", help=SCALE_HELP)]
+Dimension = Annotated[int, network_option("--dimension", help="m: the number of frequencies.")]
+Hidden = Annotated[int, network_option("--hidden", help="Units in each hidden layer.")]
+Layers = Annotated[int, network_option("--layers", help="Hidden layers.")]
 
 
 def given(context: typer.Context, names: Iterable[str]) -> list[str]:
@@ -59,73 +59,56 @@ def parse_seconds(text: str) -> float:
 
 Epochs = Annotated[
     int,
-    typer.Option("--epochs", callback=one_duration, help="Times that each pixel is visited.", rich_help_panel=TRAINING),
+    training_option("--epochs", callback=one_duration, help="Times that each pixel is visited."),
 ]
 Seconds = Annotated[
     float | None,
-    typer.Option(
+    training_option(
         "--time",
         callback=one_duration,
         parser=parse_seconds,
         metavar="DURATION",
         help="Train for so long, in place of epochs: 10s, 1.5m, 2h.",
         show_default="none",
-        rich_help_panel=TRAINING,
     ),
 ]
 TargetPSNR = Annotated[
     float | None,
-    typer.Option(
-        "--target-psnr",
-        metavar="DECIBELS",
-        help="Stop after the epoch that reaches it.",
-        show_default="none",
-        rich_help_panel=TRAINING,
+    training_option(
+        "--target-psnr", metavar="DECIBELS", help="Stop after the epoch that reaches it.", show_default="none"
     ),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(
-        "--batch-size", help="Pixels in each step.", show_default="by the picture's size", rich_help_panel=TRAINING
-    ),
+    training_option("--batch-size", help="Pixels in each step.", show_default="by the picture's size"),
 ]
 LearningRate = Annotated[
     float | None,
-    typer.Option(
-        "--learning-rate",
-        help="The optimizer's step size at its highest.",
-        show_default="by the optimizer",
-        rich_help_panel=TRAINING,
+    training_option(
+        "--learning-rate", help="The optimizer's step size at its highest.", show_default="by the optimizer"
     ),
 ]
 Optimizer = Annotated[
     config.OptimizerName,
-    typer.Option(
-        "--optimizer", help="Muon, with Adam for biases and the last layer, or Adam alone.", rich_help_panel=TRAINING
-    ),
+    training_option("--optimizer", help="Muon, with Adam for biases and the last layer, or Adam alone."),
 ]
 Schedule = Annotated[
     config.Schedule | None,
-    typer.Option(
-        "--schedule",
-        help="How the learning rate falls to 0, if it does.",
-        show_default="by the picture's size",
-        rich_help_panel=TRAINING,
+    training_option(
+        "--schedule", help="How the learning rate falls to 0, if it does.", show_default="by the picture's size"
     ),
 ]
 Precision = Annotated[
     config.Precision,
-    typer.Option(
-        "--precision",
-        help="Of matrix products; auto takes bfloat16 where it is faster. All else is float32.",
-        rich_help_panel=TRAINING,
+    training_option(
+        "--precision", help="Of matrix products; auto takes bfloat16 where it is faster. All else is float32."
     ),
 ]
 Loss = Annotated[
     config.Loss,
-    typer.Option("--loss", help="Binary cross-entropy or mean squared error.", rich_help_panel=TRAINING),
+    training_option("--loss", help="Binary cross-entropy or mean squared error."),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="The same seed gives the same numbers.", rich_help_panel=TRAINING)]
+Seed = Annotated[int, training_option("--seed", help="The same seed gives the same numbers.")]
 Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto takes a GPU if there is one.")]
 Threads = Annotated[
     int | None,
@@ -209,23 +192,18 @@ def parse_encoding(text: str) -> str:
 
 Scales = Annotated[
     list[float] | None,
-    typer.Option(
-        "--scale",
-        metavar="NUMBER",
-        help=f"{SCALE_HELP} Repeat it for more.",
-        show_default=f"{EncodingConfig.scale:g}",
-        rich_help_panel=NETWORK,
+    network_option(
+        "--scale", metavar="NUMBER", help=f"{SCALE_HELP} Repeat it for more.", show_default=f"{EncodingConfig.scale:g}"
     ),
 ]
 Encodings = Annotated[
     list[Any] | None,
-    typer.Option(
+    network_option(
         "--encoding",
         parser=parse_encoding,
         metavar="|".join(KINDS),
         help=f"{ENCODING_HELP} Repeat it for more.",
         show_default=EncodingConfig.kind,
-        rich_help_panel=NETWORK,
     ),
 ]
 
@@ -240,13 +218,12 @@ def parse_holdout(text: str) -> config.Holdout:
 
 Holdout = Annotated[
     Any,  # a config.Holdout; Typer knows no unions
-    typer.Option(
+    training_option(
         "--holdout",
         parser=parse_holdout,
         metavar="FRACTION|lattice",
         help="Pixels to test on, not train on: this share of them; or, as in the paper, those between every other one.",
         show_default="none",
-        rich_help_panel=TRAINING,
     ),
 ]
 
