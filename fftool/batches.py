@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fftool.buffers import Buffers
 from fftool.grid import cell_centres, index_dtype, pieces
 from fftool.network import CoordinateMLP
 from fftool.signal import Signal
@@ -27,13 +28,14 @@ class Features:
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], precision: torch.dtype) -> None:
         self.encoding, self.shape, self.precision = network.encoding, shape, precision
+        self.buffers = Buffers(network.device, precision)
         size = prod(shape) * network.config.widths[0] * precision.itemsize
         self.kept = None if network.B is None or size > KEPT_BYTES else self._on_grid(network.B)
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Those of some cells, by their row-major number: with shape (n, 2m)."""
         if self.kept is not None:
-            return torch.index_select(self.kept, 0, index)
+            return torch.index_select(self.kept, 0, index, out=self.buffers("batch", len(index), self.kept.shape[1]))
         features: Tensor = self.encoding(cell_centres(index, self.shape))
         return features.to(self.precision)
 
@@ -57,12 +59,12 @@ class Values:
     def __init__(self, signal: Signal, device: torch.device) -> None:
         rows = np.require(signal.samples.reshape(-1, signal.channels), requirements=["C", "W"])
         self.peak = np.iinfo(rows.dtype).max
-        # torch cannot index uint16: the same bits are kept as int16, and the sign is masked off again
-        self.rows = torch.from_numpy(rows.view(np.int16) if signal.bits == 16 else rows).to(device)
+        self.rows = torch.from_numpy(rows).to(device)
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Those of some cells, by their row-major number: float32 with shape (n, channels)."""
-        return (torch.index_select(self.rows, 0, index).to(torch.int32) & self.peak).to(torch.float32) / self.peak
+        bits = self.rows.view({1: torch.uint8, 2: torch.int16}[self.rows.itemsize])  # torch cannot index uint16
+        return torch.index_select(bits, 0, index).view(self.rows.dtype) / self.peak
 
 
 def shuffled(cells: int, size: int, generator: torch.Generator, device: torch.device) -> Iterator[Tensor]:

@@ -6,12 +6,15 @@ order of the products is written out, they may be of lower precision than the we
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from fftool.buffers import Buffers
 from fftool.config import Loss
 from fftool.network import CoordinateMLP
 
@@ -19,14 +22,18 @@ from fftool.network import CoordinateMLP
 def _binary_cross_entropy(logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     difference = logits.sigmoid().sub_(values)
     loss = F.binary_cross_entropy_with_logits(logits, values, reduction="sum")
-    return loss, difference.square().sum(), difference
+    return loss, _squares(difference), difference
 
 
 def _squared_error(logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     drawn = logits.sigmoid()
     difference = drawn - values
-    squares = difference.square().sum()
+    squares = _squares(difference)
     return squares, squares, difference.mul_(2).mul_(drawn).mul_(1 - drawn)
+
+
+def _squares(difference: Tensor) -> Tensor:
+    return difference.flatten().dot(difference.flatten())
 
 
 # The loss and the squared error, summed over all values, and the derivative of the first by the logits.
@@ -34,6 +41,43 @@ LOSSES: dict[Loss, Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]] = 
     "bce": _binary_cross_entropy,
     "mse": _squared_error,
 }
+
+
+def rectified(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """ReLU(xWᵀ + b). On a CPU in one go by oneDNN, which saves two passes over the result, a twentieth of a step."""
+    if x.is_cpu and x.dtype in (torch.float32, torch.bfloat16) and torch.backends.mkldnn.is_available():
+        return cast(Tensor, torch.ops.mkldnn._linear_pointwise(x, weight, bias, "relu", [], ""))
+    return torch.addmm(bias, x, weight.t()).relu_()
+
+
+def masked_(slope: Tensor, rectified: Tensor) -> Tensor:
+    """The derivative by a ReLU's input, in place of that by its output: 0 where the output is.
+
+    On the bits, which are an integer above 0 where the number is: bfloat16 would be made float32, and take twice as long.
+    """
+    bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[slope.itemsize]
+    torch.ops.aten.threshold_backward.grad_input(
+        slope.view(bits), rectified.view(bits), 0, grad_input=slope.view(bits)
+    )
+    return slope
+
+
+def _parts(rows: Tensor) -> Tensor:
+    """Rows in up to PARTS equal parts, with shape (parts, n, columns)."""
+    return rows.unflatten(0, (math.gcd(len(rows), PARTS), -1))
+
+
+def summed(rows: Tensor) -> Tensor:
+    """The sum over rows: part by part, each of which is still in the cache of the core that has made it."""
+    return _parts(rows).sum(1).sum(0)
+
+
+def crossed(delta: Tensor, inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """δᵀx, the sum over rows of their outer products, of which each part is summed in that dtype."""
+    return torch.bmm(_parts(delta).mT, _parts(inputs)).to(dtype).sum(0)
+
+
+PARTS = 4  # at 3072×256 by 256×256, bfloat16 with AMX: 0.87 of the time of one product; float32 takes the same
 
 
 class Gradient:
@@ -44,13 +88,14 @@ class Gradient:
     """
 
     def __init__(self, network: CoordinateMLP, loss: Loss, precision: torch.dtype) -> None:
-        self.layers = network.weights_and_biases
+        self.parameters = [parameter.detach() for parameter in network.parameters()]
+        self.operands = [torch.empty_like(parameter, dtype=precision) for parameter in self.parameters]
         self.loss = LOSSES[loss]
         self.precision = precision
-        self.memory: dict[tuple[str, int], Tensor] = {}
+        self.buffers = Buffers(network.device, precision)
 
     def __call__(self, features: Tensor, values: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """One batch.
+        """One batch, which may be smaller than the first one, not larger.
 
         Args:
             features: the network's first layer's input, with shape (n, 2m), of the precision of the products.
@@ -61,29 +106,19 @@ class Gradient:
             loss by each parameter in the network's order: weight, bias, weight, ….
 
         """
-        weights, biases = zip(*self.layers, strict=True)
-        exact = biases[-1].dtype
-        operands = [weight.to(self.precision) for weight in weights]  # (out, in)
+        torch._foreach_copy_(self.operands, self.parameters)
+        weights, biases = self.operands[::2], self.operands[1::2]  # (out, in) and (out,)
         inputs = [features]  # of each layer
-        for i, bias in enumerate(biases[:-1]):
-            x = self._empty("input", i, (len(features), len(bias)))
-            torch.addmm(bias.to(self.precision), inputs[-1], operands[i].t(), out=x)
-            inputs.append(x.relu_())
-        logits = torch.addmm(biases[-1].to(self.precision), inputs[-1], operands[-1].t()).to(exact)
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            inputs.append(rectified(inputs[-1], weight, bias))
+        logits = torch.addmm(biases[-1], inputs[-1], weights[-1].t()).to(values.dtype)
         loss, squares, slope = self.loss(logits, values)
-        slope = slope.div_(values.numel())
-        gradients = []
-        delta = slope.to(self.precision)  # the derivative by the output of layer i, with shape (n, out)
-        for i in reversed(range(len(operands))):
-            gradients += [delta.sum(0), delta.t() @ inputs[i]]
+        delta = self.buffers("delta", *slope.shape)  # the derivative by the output of layer i, with shape (n, out)
+        torch.div(slope, values.numel(), out=delta)
+        gradients: list[Tensor] = []
+        for i in reversed(range(len(weights))):
+            gradients += [summed(delta).to(values.dtype), crossed(delta, inputs[i], values.dtype)]
             if i:
-                below = self._empty("delta", i, inputs[i].shape)
-                torch.mm(delta, operands[i], out=below)
-                delta = torch.ops.aten.threshold_backward.grad_input(below, inputs[i], 0, grad_input=below)
-        return torch.stack([loss, squares]), [each.to(exact) for each in reversed(gradients)]
-
-    def _empty(self, name: str, layer: int, shape: tuple[int, ...]) -> Tensor:
-        """Memory that the next batch uses again; the first batch is as large as any."""
-        if (name, layer) not in self.memory:
-            self.memory[name, layer] = torch.empty(shape, dtype=self.precision, device=self.layers[0][0].device)
-        return self.memory[name, layer][: shape[0]]
+                below = self.buffers(f"delta {i}", *inputs[i].shape)
+                delta = masked_(torch.mm(delta, weights[i], out=below), inputs[i])
+        return torch.stack([loss, squares]), gradients[::-1]

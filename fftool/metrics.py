@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,32 +19,22 @@ SSIM_WINDOW = 7  # samples along each axis: scikit-image's default
 CHUNK = 2**18  # cells compared at once, so that memory does not grow with the picture
 
 
-def psnr(reference: Samples, samples: Samples) -> float:
-    """Peak signal-to-noise ratio in dB, over all channels, of two arrays of equal shape and dtype.
+def psnr(reference: Samples, samples: Samples, cells: Tensor | None = None) -> float:
+    """Peak signal-to-noise ratio in dB, over all channels, of two arrays with shape (…, channels) and one dtype.
 
     The peak is the dtype's: 255 or 65535. Equal arrays give infinity. It is scikit-image's figure, from an exact sum of
-    squares, without float64 copies of both arrays.
+    squares, without float64 copies of both arrays. `cells` are the row-major numbers of those to compare, else all.
     """
-    return _psnr(_pairs(reference, samples))
-
-
-def _pairs(reference: Samples, samples: Samples, index: Tensor | None = None) -> Iterator[tuple[Samples, Samples]]:
-    """Two arrays chunk by chunk: all cells, or those of some row-major numbers."""
     rows, drawn = (array.reshape(-1, array.shape[-1]) for array in (reference, samples))
-    for start in range(0, len(rows) if index is None else len(index), CHUNK):
+    count = len(rows) if cells is None else len(cells)
+    total = 0
+    for start in range(0, count, CHUNK):
         part = slice(start, start + CHUNK)
-        chosen = part if index is None else index[part].numpy()
-        yield rows[chosen], drawn[chosen]
-
-
-def _psnr(pairs: Iterator[tuple[Samples, Samples]]) -> float:
-    total = count = peak = 0
-    for reference, samples in pairs:
-        difference = reference.astype(np.int64) - samples
+        chosen = part if cells is None else cells[part].numpy()
+        difference = rows[chosen].astype(np.int64) - drawn[chosen]
         total += int(np.vdot(difference, difference))
-        count += difference.size
-        peak = np.iinfo(reference.dtype).max
-    return 10 * math.log10(peak**2 * count / total) if total else math.inf
+    peak = np.iinfo(reference.dtype).max
+    return 10 * math.log10(peak**2 * count * rows.shape[-1] / total) if total else math.inf
 
 
 def ssim(reference: Samples, samples: Samples) -> float | None:
@@ -92,9 +81,9 @@ def measure(reference: Samples, samples: Samples, split: Split | None = None) ->
     if split is None:
         return Quality(psnr=psnr(reference, samples), ssim=ssim(reference, samples))
     return Quality(
-        psnr=_psnr(_pairs(reference, samples, split.train)),
+        psnr=psnr(reference, samples, split.train),
         ssim=None if split.grid is None else ssim(reference[split.grid], samples[split.grid]),
-        holdout_psnr=_psnr(_pairs(reference, samples, split.test)),
+        holdout_psnr=psnr(reference, samples, split.test),
     )
 
 

@@ -29,10 +29,10 @@ class Adam:
     `torch.optim.Adam` does the same after importing a compiler, which takes longer than learning a small picture.
     """
 
-    BETAS = (0.9, 0.99)  # 0.3 to 0.8 dB better than (0.9, 0.999), measured as the schedule below
+    BETAS = (0.9, 0.99)  # 0.3 to 0.8 dB better than (0.9, 0.999), on pictures as those of `fftool.recipe`
 
-    def __init__(self, parameters: list[Tensor]) -> None:
-        self.parameters = parameters
+    def __init__(self, parameters: list[Tensor], betas: tuple[float, float] = BETAS) -> None:
+        self.parameters, self.betas = parameters, betas
         self.means = [torch.zeros_like(p) for p in parameters]
         self.squares = [torch.zeros_like(p) for p in parameters]
         self.counts = [torch.zeros((), device=p.device) for p in parameters]
@@ -41,7 +41,7 @@ class Adam:
         """Move the parameters against the gradients."""
         adam(
             self.parameters, gradients, self.means, self.squares, [], self.counts,
-            fused=True, lr=learning_rate, beta1=self.BETAS[0], beta2=self.BETAS[1], eps=1e-8,
+            fused=True, lr=learning_rate, beta1=self.betas[0], beta2=self.betas[1], eps=1e-8,
             weight_decay=0, amsgrad=False, maximize=False,
         )  # fmt: skip
 
@@ -70,7 +70,7 @@ def orthogonalized(matrices: Tensor, precision: torch.dtype) -> Tensor:
     x = matrices.to(precision)
     if wide := x.shape[1] > x.shape[2]:
         x = x.mT
-    x = x / (1.01 * x.flatten(1).norm(dim=1) + 1e-7)[:, None, None]  # so that none is above 1
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).mul_(1.01).add_(1e-7)  # so that none is above 1
     for a, b, c in ORTHOGONALIZING:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
@@ -85,6 +85,7 @@ class Muon:
 
     MOMENTUM = 0.9
     ADAMS_SHARE = 0.05  # of the learning rate
+    ADAMS_BETAS = (0.8, 0.95)  # 0.1 dB better than (0.9, 0.99), the mean of three photographs after 12 epochs
 
     def __init__(self, network: CoordinateMLP, precision: torch.dtype) -> None:
         self.precision = precision
@@ -95,7 +96,7 @@ class Muon:
         self.groups = [(group, [parameters[i] for i in group]) for group in groups.values()]
         self.means = [torch.zeros_like(torch.stack(matrices)) for _, matrices in self.groups]
         self.rest = [i for i in range(len(parameters)) if i % 2 or i == len(parameters) - 2]
-        self.adam = Adam([parameters[i] for i in self.rest])
+        self.adam = Adam([parameters[i] for i in self.rest], self.ADAMS_BETAS)
 
     def step(self, gradients: list[Tensor], learning_rate: Tensor) -> None:
         """Move the parameters against the gradients."""
@@ -104,7 +105,7 @@ class Muon:
             mean.lerp_(gradient, 1 - self.MOMENTUM)
             update = orthogonalized(gradient.lerp_(mean, self.MOMENTUM), self.precision)  # Nesterov's look ahead
             growth = math.sqrt(max(1, gradient.shape[1] / gradient.shape[2]))
-            torch._foreach_sub_(matrices, list(update.to(mean.dtype).mul_(growth * learning_rate)))
+            torch._foreach_sub_(matrices, list(gradient.copy_(update).mul_(growth * learning_rate)))
         self.adam.step([gradients[i] for i in self.rest], self.ADAMS_SHARE * learning_rate)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fftool.buffers import Buffers
 from fftool.config import check_bits
 from fftool.errors import FFToolError, SettingError
 from fftool.grid import cell_centres, pieces
@@ -100,12 +101,12 @@ def _bands(
 
 
 class _Drawing:
-    """A network on a grid, in pieces of up to so many columns, in memory that each piece uses anew."""
+    """A network on a grid, in pieces of up to so many columns, of which the first is as large as any."""
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, columns: int) -> None:
         self.device, self.shape, self.region = network.device, shape, region
         self.layers = network.weights_and_biases
-        self.memory: dict[int, Tensor] = {}
+        self.buffers = Buffers(self.device)
         self.waves = None if network.B is None else Waves(network.B, shape, region, columns)
         if self.waves is not None:
             weight, bias = self.layers[0]
@@ -117,7 +118,7 @@ class _Drawing:
         """Those of a piece with that first row and column: float32 with shape (rows × columns, channels)."""
         x = self._features(row, column, shape)
         for i, (weight, bias) in enumerate(self.layers):
-            out = self._empty(i, len(x), len(bias))
+            out = self.buffers(f"output {i}", len(x), len(bias))
             torch.addmm(bias, x, weight.t(), out=out)
             x = out.sigmoid_() if i == len(self.layers) - 1 else out.relu_()
         return x
@@ -128,12 +129,6 @@ class _Drawing:
             starts = torch.arange(row, row + rows) * self.shape[-1] + column
             cells = (starts[:, None] + torch.arange(columns)).flatten().to(self.device)
             return cell_centres(cells, self.shape, self.region)
-        features = self._empty(-1, rows * columns, self.layers[0][0].shape[1])
+        features = self.buffers("features", rows * columns, self.layers[0][0].shape[1])
         self.waves.draw(row, column, torch.view_as_complex(features.view(rows, columns, -1, 2)))
         return features
-
-    def _empty(self, name: int, rows: int, columns: int) -> Tensor:
-        """Memory that the next piece uses again; the first piece is as large as any."""
-        if name not in self.memory:
-            self.memory[name] = torch.empty(rows, columns, device=self.device)
-        return self.memory[name][:rows]

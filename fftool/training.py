@@ -16,9 +16,9 @@ from fftool.config import Config, EncodingConfig, NetworkConfig, TrainingConfig,
 from fftool.device import enough_memory, use_threads
 from fftool.errors import FFToolError
 from fftool.grid import cell_centres
-from fftool.holdout import split, trained_cells
+from fftool.holdout import Split, split, trained_cells
 from fftool.learner import Learner
-from fftool.metrics import Quality, finite, measure
+from fftool.metrics import Quality, finite, measure, psnr
 from fftool.network import CoordinateMLP, generator
 from fftool.optimizer import learning_rate_factor
 from fftool.recipe import completed
@@ -105,7 +105,7 @@ def _steps(
             means = sums / (visited * signal.channels)
             if visited == cells:  # the one time in an epoch that the device is waited for
                 _check_finite(means, epoch + 1, training)
-                done = 1.0 if _reached(training.target_psnr, means, signal.bits) else done
+                done = 1.0 if _has_reached(training.target_psnr, means, model, signal, held) else done
             yield Progress(
                 network=model,
                 done=done,
@@ -124,13 +124,20 @@ def _steps(
         _check_finite(numbers, epoch, training)
 
 
-def _reached(target: float | None, means: Tensor, bits: int) -> bool:
-    """Whether a picture with that mean squared error will have that PSNR (dB) when it is saved.
+NEAR = 2.0  # dB below the target, from where on the network is measured after each epoch
 
-    Rounding to whole steps adds the variance of an error that is uniform over one of them.
+
+def _has_reached(
+    target: float | None, means: Tensor, network: CoordinateMLP, signal: Signal, held: Split | None
+) -> bool:
+    """Whether the picture as it would be saved has that PSNR (dB) at the trained cells.
+
+    The mean over the epoch tells when to look: it lags behind the network, and at a high learning rate may be ahead.
     """
-    step = 1 / (2**bits - 1)
-    return target is not None and _decibels(means[1].item() + step**2 / 12) >= target
+    if target is None or _decibels(means[1].item()) < target - NEAR:
+        return False
+    samples = render(network, signal.shape, bits=signal.bits)
+    return psnr(signal.samples, samples, None if held is None else held.train) >= target
 
 
 def _decibels(squared_error: float) -> float:

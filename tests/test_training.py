@@ -149,6 +149,20 @@ def test_the_result_is_recorded(photo):
     assert result.ssim == fftool.ssim(photo.samples, rendered)
 
 
+@pytest.mark.parametrize("holdout", [None, 0.1])
+@pytest.mark.parametrize("target", [24, 28, 32])
+def test_it_stops_once_a_target_is_reached(photo, target, holdout):
+    """By the picture as it would be saved; the mean over an epoch, which tells when to look, lags by no more than one."""
+    training = TrainingConfig(epochs=100, target_psnr=target, holdout=holdout)
+    epochs, after_each = 0, []
+    for progress in fftool.fit(photo, EncodingConfig(scale=8.0), training=training):
+        if progress.epochs > epochs:
+            epochs = progress.epochs
+            after_each.append(fftool.evaluate(progress, photo).psnr)
+    assert after_each[-1] >= target
+    assert max(after_each[:-2], default=0) < target
+
+
 def test_what_was_left_open_is_recorded(photo):
     training = train(photo, epochs=1, stop=1).network.config.training
     assert training.batch_size is not None

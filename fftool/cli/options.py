@@ -75,7 +75,7 @@ Seconds = Annotated[
 TargetPSNR = Annotated[
     float | None,
     training_option(
-        "--target-psnr", metavar="DECIBELS", help="Stop after the epoch that reaches it.", show_default="none"
+        "--target-psnr", metavar="DECIBELS", help="Stop once the picture is that good.", show_default="none"
     ),
 ]
 BatchSize = Annotated[
