@@ -37,7 +37,7 @@ def training(signal: Signal) -> Figure:
 
 
 def step_products(network: CoordinateMLP, n: int) -> Callable[[], None]:
-    """The matrix products of a step on a batch of n: forward, backward, and Muon's."""
+    """The matrix products of a step on a batch of n, each as one call of torch's: forward, backward, and Muon's."""
     precision = PRECISIONS[network.config.training.precision]
     weights = [weight.to(precision) for weight, _ in network.weights_and_biases]
     inputs = [torch.rand(n, weight.shape[1]).to(precision) for weight in weights]

@@ -55,19 +55,26 @@ def frequency_matrix(config: EncodingConfig, axes: int, generator: torch.Generat
     return None if draw is None else draw(config, axes, generator)
 
 
-def fourier_features(v: Tensor, B: Tensor) -> Tensor:
+def fourier_features(v: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
     """γ(v): all cosines, then all sines, of the phases 2πvB (the paper's equation 4 with every aⱼ = 1).
 
     Args:
         v: coordinates with shape (n, d), float32 or better.
         B: frequencies with shape (d, m), in cycles per unit length, of the same dtype.
+        out: memory for the result, with shape (n, 2m) and the same dtype, if there is some already.
 
     Returns:
         Features with shape (n, 2m). Each row has squared length m.
 
     """
-    phase = (2 * pi) * (v @ B)  # (n, m)
-    return torch.cat([phase.cos(), phase.sin()], dim=-1)
+    if out is None:
+        phase = (2 * pi) * (v @ B)  # (n, m)
+        return torch.cat([phase.cos(), phase.sin()], dim=-1)
+    cosines, sines = out.tensor_split(2, dim=-1)
+    phase = torch.mm(v, B, out=sines).mul_(2 * pi)
+    torch.cos(phase, out=cosines)
+    phase.sin_()
+    return out
 
 
 def kernel(difference: Tensor, B: Tensor) -> Tensor:

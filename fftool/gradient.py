@@ -45,12 +45,10 @@ LOSSES: dict[Loss, Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]] = 
 def masked_(slope: Tensor, rectified: Tensor) -> Tensor:
     """The derivative by a ReLU's input, in place of that by its output: 0 where the output is.
 
-    On the bits, which are an integer above 0 where the number is: bfloat16 would be made float32, and take twice as long.
+    On the bits, an integer above 0 where the number is: bfloat16 would be made float32, and take twice as long.
     """
     bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[slope.itemsize]
-    torch.ops.aten.threshold_backward.grad_input(
-        slope.view(bits), rectified.view(bits), 0, grad_input=slope.view(bits)
-    )
+    torch.ops.aten.threshold_backward.grad_input(slope.view(bits), rectified.view(bits), 0, grad_input=slope.view(bits))
     return slope
 
 

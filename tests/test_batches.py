@@ -26,13 +26,13 @@ def network_for(signal, kind="gaussian"):
 @pytest.mark.parametrize("kind", ["gaussian", "positional", "basic", "none"])
 @pytest.mark.parametrize("shape", [(70, 50), (1, 5000), (5000, 1), (1, 1), (4, 30, 20)])
 def test_kept_features_are_those_of_the_encoding(shape, kind):
-    """Against float64: much nearer than the phases in float32 are, and all of them once the memory is used anew."""
+    """Against float64, as near as phases in float32 are; all of them, once the memory is used anew."""
     network = network_for(Signal(np.zeros((*shape, 1), np.uint8), axes=("t", "y", "x")[-len(shape) :]), kind)
     cells = torch.randperm(int(np.prod(shape)), generator=torch.Generator().manual_seed(0))
     found = Features(network, shape, torch.float32)[cells]
     v = fftool.coordinates(shape, dtype=torch.float64)[cells]
     exact = v if kind == "none" else fftool.fourier_features(v, network.B.double())
-    torch.testing.assert_close(found.double(), exact, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=2e-4)
 
 
 def test_features_that_do_not_fit_are_computed(monkeypatch):
@@ -43,7 +43,7 @@ def test_features_that_do_not_fit_are_computed(monkeypatch):
     assert kept.kept is not None
     assert computed.kept is None
     index = torch.tensor([0, 1199, 7, 7])
-    torch.testing.assert_close(computed[index], kept[index], rtol=0, atol=1e-4)
+    torch.testing.assert_close(computed[index], kept[index], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -26,6 +26,9 @@ def test_features_follow_the_formula(kind):
     assert features.dtype == torch.float32
     # A phase of 2π·40 turns is known in float32 to within 2e-5 of a radian.
     np.testing.assert_allclose(features.numpy(), expected, atol=1e-4)
+    memory = torch.full_like(features, torch.nan)
+    assert fourier_features(v, B, memory) is memory
+    np.testing.assert_allclose(memory.numpy(), expected, atol=1e-4)
 
 
 def test_basic_is_one_turn_along_each_axis():
