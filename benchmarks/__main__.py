@@ -69,7 +69,7 @@ def figures(paths: Sequence[Path], extent: Extent) -> Iterator[Figure]:
     yield roofline.rendering(network, *extent.drawing)
     yield processes.large_render(network, extent.render_side)
     yield processes.large_training(first, extent.megapixels)
-    yield quality.held_out(signals, extent.holdout_scales, EPOCHS)
+    yield from quality.held_out(signals, extent.holdout_scales, EPOCHS)
     yield quality.small(read_image(MUSHROOM), MUSHROOM_SCALES, 150, extent.seeds)
     yield processes.start_up(first, 768, 512)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from time import perf_counter
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from fftool import CoordinateMLP, Signal, coordinates
@@ -14,10 +15,10 @@ LEARNING_RATE = 1e-3
 BATCH_SIZE = 128
 
 
-def fit(network: CoordinateMLP, signal: Signal) -> Iterator[float]:
+def fit(network: CoordinateMLP, signal: Signal, cells: Tensor) -> Iterator[float]:
     """Train a network with Adam on batches of 128 pixels, in float32, by autograd: gives the seconds after each step.
 
-    An epoch has as many steps as there are batches in the signal; there is no end.
+    `cells` are the numbers of those to train on, in batches of which an epoch has as many as it takes; there is no end.
     """
     v = coordinates(signal.shape)
     values = torch.from_numpy(signal.samples.reshape(-1, signal.channels)).float() / 255
@@ -25,7 +26,7 @@ def fit(network: CoordinateMLP, signal: Signal) -> Iterator[float]:
     order = torch.Generator().manual_seed(0)
     start = perf_counter()
     while True:
-        for index in torch.randperm(signal.cells, generator=order).split(BATCH_SIZE):
+        for index in cells[torch.randperm(len(cells), generator=order)].split(BATCH_SIZE):
             loss = F.binary_cross_entropy_with_logits(network.logits(v[index]), values[index])
             optimizer.zero_grad()
             loss.backward()

@@ -22,8 +22,8 @@ BLOCK = 2**12  # cells whose features are computed at once to be kept
 class Features:
     """What the first layer is given for each cell of a grid.
 
-    A step takes 1.1 µs a cell, of which 0.04 are for fetching features that were kept; computing them takes 0.14 (on two
-    cores with AMX, batches of 3072).
+    A step takes 1.1 µs a cell, of which 0.04 are for fetching features that were kept; computing them takes 0.14. (On
+    two cores with AMX, in batches of 3072.)
     """
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], precision: torch.dtype) -> None:

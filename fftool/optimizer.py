@@ -8,7 +8,6 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
 
 from fftool.config import OptimizerName, Schedule
 from fftool.network import CoordinateMLP
@@ -39,9 +38,10 @@ class Adam:
 
     def step(self, gradients: list[Tensor], learning_rate: Tensor) -> None:
         """Move the parameters against the gradients."""
-        adam(
+        torch._foreach_add_(self.counts, 1)
+        torch._fused_adam_(
             self.parameters, gradients, self.means, self.squares, [], self.counts,
-            fused=True, lr=learning_rate, beta1=self.betas[0], beta2=self.betas[1], eps=1e-8,
+            lr=learning_rate, beta1=self.betas[0], beta2=self.betas[1], eps=1e-8,
             weight_decay=0, amsgrad=False, maximize=False,
         )  # fmt: skip
 

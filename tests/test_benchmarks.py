@@ -13,9 +13,18 @@ from fftool import EncodingConfig, TrainingConfig
 
 
 def test_the_plain_loop_learns(photo):
-    psnr, seconds = quality.plainly(photo, EncodingConfig(scale=8), 5)
-    assert 18 < psnr < 40
+    network, seconds = quality.plainly(photo, EncodingConfig(scale=8), 5)
+    assert 18 < quality.psnr(network, photo) < 40
     assert seconds > 0
+
+
+def test_held_out_pixels_are_held_out_of_the_plain_loop_too(photo):
+    network, _ = quality.plainly(photo, EncodingConfig(scale=8), 60, holdout="lattice")
+    figures = quality.held_out([photo], [8], 60)
+    (row,) = figures[0].parts["holdout_psnr_db"]
+    assert fftool.training.assess(network, photo)[1].holdout_psnr == pytest.approx(row["plain"], abs=0.01)
+    assert fftool.training.assess(network, photo)[1].psnr > row["plain"] + 3  # of what was learnt
+    assert [figure.value for figure in figures] == [row["fftool"] - row["plain"], row["fftool"] - row["adam"]]
 
 
 def test_the_fewest_epochs_reach_the_target_and_one_less_does_not(photo):

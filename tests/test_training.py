@@ -152,7 +152,7 @@ def test_the_result_is_recorded(photo):
 @pytest.mark.parametrize("holdout", [None, 0.1])
 @pytest.mark.parametrize("target", [24, 28, 32])
 def test_it_stops_once_a_target_is_reached(photo, target, holdout):
-    """By the picture as it would be saved; the mean over an epoch, which tells when to look, lags by no more than one."""
+    """By the picture as it would be saved; the mean over an epoch, which tells when to look, lags by one at most."""
     training = TrainingConfig(epochs=100, target_psnr=target, holdout=holdout)
     epochs, after_each = 0, []
     for progress in fftool.fit(photo, EncodingConfig(scale=8.0), training=training):
