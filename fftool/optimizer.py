@@ -105,7 +105,8 @@ class Muon:
             mean.lerp_(gradient, 1 - self.MOMENTUM)
             update = orthogonalized(gradient.lerp_(mean, self.MOMENTUM), self.precision)  # Nesterov's look ahead
             growth = math.sqrt(max(1, gradient.shape[1] / gradient.shape[2]))
-            torch._foreach_sub_(matrices, list(gradient.copy_(update).mul_(growth * learning_rate)))
+            for matrix, direction in zip(matrices, update, strict=True):
+                matrix.addcmul_(direction, learning_rate, value=-growth)
         self.adam.step([gradients[i] for i in self.rest], self.ADAMS_SHARE * learning_rate)
 
 
