@@ -68,13 +68,17 @@ def orthogonalized(matrices: Tensor, precision: torch.dtype) -> Tensor:
 
     """
     x = matrices.to(precision)
-    if wide := x.shape[1] > x.shape[2]:
+    if tall := x.shape[1] > x.shape[2]:
         x = x.mT
     x = x / torch.linalg.matrix_norm(x, keepdim=True).mul_(1.01).add_(1e-7)  # so that none is above 1
+    gram, polynomial = (x.new_empty(len(x), x.shape[1], x.shape[1]) for _ in range(2))
+    next_x = torch.empty_like(x)
     for a, b, c in ORTHOGONALIZING:
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if wide else x
+        torch.bmm(x, x.mT, out=gram)
+        torch.baddbmm(gram, gram, gram, beta=b, alpha=c, out=polynomial)
+        torch.baddbmm(x, polynomial, x, beta=a, out=next_x)
+        x, next_x = next_x, x
+    return x.mT if tall else x
 
 
 class Muon:
