@@ -106,7 +106,7 @@ def show(found: Sequence[Figure], about: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("pictures", nargs="*", type=Path, help="to learn; else photographs that scikit-image has")
-    parser.add_argument("--full", action="store_true", help="takes about 25 minutes and 2 GB of disk, not two minutes")
+    parser.add_argument("--full", action="store_true", help="takes about 20 minutes and 1 GB of disk, not two minutes")
     parser.add_argument("--json", action="store_true", help="print one JSON document, with what each figure is made of")
     arguments = parser.parse_args()
     start, found = perf_counter(), []

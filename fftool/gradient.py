@@ -43,12 +43,12 @@ LOSSES: dict[Loss, Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]] = 
 
 
 def masked_(slope: Tensor, rectified: Tensor) -> Tensor:
-    """The derivative by a ReLU's input, in place of that by its output: 0 where the output is.
-
-    On the bits, an integer above 0 where the number is: bfloat16 would be made float32, and take twice as long.
-    """
-    bits = {2: torch.int16, 4: torch.int32, 8: torch.int64}[slope.itemsize]
-    torch.ops.aten.threshold_backward.grad_input(slope.view(bits), rectified.view(bits), 0, grad_input=slope.view(bits))
+    """The derivative by a ReLU's input, in place of that by its output: 0 where the output is."""
+    a, b = slope, rectified
+    if slope.is_cpu and slope.dtype == torch.bfloat16:
+        # the bits are an integer above 0 where the number is; bfloat16 would be made float32, and take twice as long
+        a, b = slope.view(torch.int16), rectified.view(torch.int16)
+    torch.ops.aten.threshold_backward.grad_input(a, b, 0, grad_input=a)
     return slope
 
 

@@ -85,7 +85,7 @@ BatchSize = Annotated[
 LearningRate = Annotated[
     float | None,
     training_option(
-        "--learning-rate", help="The optimizer's step size at its highest.", show_default="by the optimizer"
+        "--learning-rate", help="The optimizer's step size at its highest.", show_default="by optimizer and batch size"
     ),
 ]
 Optimizer = Annotated[
