@@ -69,7 +69,7 @@ def orthogonalized(matrices: Tensor, precision: torch.dtype) -> Tensor:
     """
     x = matrices.to(precision)
     if tall := x.shape[1] > x.shape[2]:
-        x = x.mT
+        x = x.mT.contiguous()  # bfloat16 products that are added by columns take 100 times as long, or more
     x = x / torch.linalg.matrix_norm(x, keepdim=True).mul_(1.01).add_(1e-7)  # so that none is above 1
     gram, polynomial = (x.new_empty(len(x), x.shape[1], x.shape[1]) for _ in range(2))
     next_x = torch.empty_like(x)
