@@ -42,12 +42,12 @@ LOSSES: dict[Loss, Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]] = 
 }
 
 
-def masked_(slope: Tensor, rectified: Tensor) -> Tensor:
-    """The derivative by a ReLU's input, in place of that by its output: 0 where the output is."""
-    a, b = slope, rectified
+def masked_(slope: Tensor, output: Tensor) -> Tensor:
+    """The derivative by a ReLU's input, in place of that by its output; 0 where that output is."""
+    a, b = slope, output
     if slope.is_cpu and slope.dtype == torch.bfloat16:
         # the bits are an integer above 0 where the number is; bfloat16 would be made float32, and take twice as long
-        a, b = slope.view(torch.int16), rectified.view(torch.int16)
+        a, b = slope.view(torch.int16), output.view(torch.int16)
     torch.ops.aten.threshold_backward.grad_input(a, b, 0, grad_input=a)
     return slope
 

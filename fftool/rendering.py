@@ -18,7 +18,7 @@ from fftool.region import Region
 from fftool.signal import DTYPES, Samples, assembled, quantize
 from fftool.waves import Waves
 
-BLOCK = {"cpu": 8192}  # cells; 4096 and 16384 are 3 to 10 % slower, and smaller ones more
+BLOCK = {"cpu": 8192}  # cells; 4096 are 3 to 10 % slower, fewer more so, and 16384 no faster
 LARGE_BLOCK = 2**16  # on other devices, which have to be kept busy
 BAND = 2**18  # cells that are handed over at once
 
