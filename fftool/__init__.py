@@ -3,7 +3,7 @@
     import fftool
 
     photo = fftool.read_image("photo.jpg")
-    for progress in fftool.fit(photo, fftool.EncodingConfig(scale=25)):
+    for progress in fftool.fit(photo, fftool.EncodingConfig(scale="auto")):
         pass  # progress.epochs, progress.loss, progress.psnr
     fftool.evaluate(progress, photo)
     fftool.save(progress.network, "model.st")

@@ -5,6 +5,7 @@ from .checkpoint import save as save
 from .config import Config as Config
 from .config import EncodingConfig as EncodingConfig
 from .config import NetworkConfig as NetworkConfig
+from .config import ScaleSearch as ScaleSearch
 from .config import SignalConfig as SignalConfig
 from .config import TrainingConfig as TrainingConfig
 from .config import TrainingResult as TrainingResult
@@ -21,6 +22,7 @@ from .metrics import ssim as ssim
 from .network import CoordinateMLP as CoordinateMLP
 from .region import Region as Region
 from .rendering import render as render
+from .scale import search_scale as search_scale
 from .signal import Signal as Signal
 from .signal import quantize as quantize
 from .training import Progress as Progress

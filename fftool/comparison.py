@@ -38,6 +38,7 @@ class Outcome:
     bytes: int  # of its checkpoint
     checkpoint: Path | None = None  # the file that holds it
     seconds: float | None = None  # of training, where it was trained here
+    scale_seconds: float | None = None  # of these, for choosing σ
     history: tuple[Epoch, ...] = ()
 
 
@@ -59,12 +60,13 @@ def learn(
     samples, quality = assess(progress.network, signal)
     record(progress, quality)
     return Outcome(
-        name=encoding.name,
+        name=progress.network.config.encoding.name,
         network=progress.network,
         samples=samples,
         quality=quality,
         bytes=len(encode(progress.network)),
         seconds=progress.seconds,
+        scale_seconds=progress.scale_seconds,
         history=tuple(history),
     )
 

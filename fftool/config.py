@@ -22,6 +22,8 @@ Schedule = Literal["linear", "cosine", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Holdout = Literal["lattice"] | float | None  # see fftool.holdout
+Scale = Literal["auto"] | float  # see fftool.scale
+ScaleGoal = Literal["resize", "detail"]  # what lies between the cells, or the cells themselves
 
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
 MAX_PARAMETERS = 2**28
@@ -71,30 +73,72 @@ class SignalConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScaleCandidate:
+    """A σ, and the PSNR (dB) that is expected of it beyond that of the chosen one."""
+
+    scale: float
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScaleSearch:
+    """How a σ was chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length."""
+
+    method: str
+    frequency: float  # of the signal, as a mean
+    rate: float  # cells per unit length, as far as the network has room for them
+    cells: int  # that were looked at, which is what it costs
+    candidates: tuple[ScaleCandidate, ...]
+    chosen: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncodingConfig:
-    """How coordinates become features: the choice of B."""
+    """How coordinates become features: the choice of B.
+
+    A `scale` of "auto" is chosen from the signal when training starts, and `scale_search` tells how.
+    """
 
     kind: EncodingKind = "gaussian"
     dimension: int = 128  # m, the number of frequencies
-    scale: float = 25.0  # σ, in cycles per unit length
+    scale: Scale = "auto"  # σ, in cycles per unit length
+    scale_for: ScaleGoal = "resize"  # what "auto" has in view
+    scale_search: ScaleSearch | None = None
 
     def __post_init__(self) -> None:
         _require(self.dimension > 0, f"the encoding's dimension is {self.dimension}", "it is a number from 1 up")
         _require(
-            0 < self.scale <= MAX_SCALE,  # which is false for a NaN
-            f"the scale is {self.scale:g}",
-            "σ is a positive number, in cycles per picture side; 25 is the default",
+            self.scale == "auto" or 0 < self.scale <= MAX_SCALE,  # which is false for a NaN
+            f"the scale is {self.scale}",
+            "σ is a positive number, in cycles per picture side, or auto",
         )
+        _require(
+            self.scale_search is None or self.scale_search.chosen == self.scale,
+            f"the scale is {self.scale}, and its search came to another",
+            "leave scale_search out",
+        )
+
+    @property
+    def sigma(self) -> float:
+        """σ as a number. Raises SettingError where it is still to be chosen."""
+        if self.scale == "auto":
+            raise SettingError("the scale is still to be chosen", "training does that: see fftool.fit")
+        return self.scale
 
     @property
     def name(self) -> str:
         """What to call it among others of the same dimension."""
-        return f"{self.kind} σ={number(self.scale)}" if self.uses_scale else self.kind
+        chosen = " (auto)" if self.scale_search else ""
+        return f"{self.kind} σ={self._scale_text}{chosen}" if self.uses_scale else self.kind
 
     @property
     def file_name(self) -> str:
         """Its name as a part of file names."""
-        return f"{self.kind}-{number(self.scale)}" if self.uses_scale else self.kind
+        return f"{self.kind}-{self._scale_text}" if self.uses_scale else self.kind
+
+    @property
+    def _scale_text(self) -> str:
+        return "auto" if self.scale == "auto" else number(self.scale)
 
     @property
     def uses_scale(self) -> bool:
@@ -118,7 +162,7 @@ class EncodeVizConfig:
 
 
 def encodings(
-    kinds: Iterable[EncodingKind], scales: Iterable[float], others: EncodingConfig = EncodingConfig()
+    kinds: Iterable[EncodingKind], scales: Iterable[Scale], others: EncodingConfig = EncodingConfig()
 ) -> list[EncodingConfig]:
     """The encodings to compare: each kind with the scales in turn, or once if it has no scale.
 
@@ -246,6 +290,8 @@ class Config:
 
     def __post_init__(self) -> None:
         axes = len(self.signal.axes)
+        if self.encoding.uses_scale:
+            _ = self.encoding.sigma  # which is known once there is a network
         _require(
             self.encoding.kind != "positional" or self.encoding.dimension >= axes,
             f"the positional encoding has {self.encoding.dimension} frequencies for {axes} axes",
@@ -260,11 +306,20 @@ class Config:
     @property
     def widths(self) -> list[int]:
         """Features in, the units of each hidden layer, channels out."""
-        axes = len(self.signal.axes)
-        features = 2 * self.encoding.frequencies(axes) or axes
-        return [features, *[self.network.hidden] * self.network.layers, self.signal.channels]
+        return layer_widths(self.signal, self.encoding, self.network)
 
     @property
     def parameters(self) -> int:
         """The number of trained weights and biases. B is not among them."""
-        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.widths))
+        return parameter_count(self.widths)
+
+
+def layer_widths(signal: SignalConfig, encoding: EncodingConfig, network: NetworkConfig) -> list[int]:
+    """Features in, the units of each hidden layer, channels out."""
+    axes = len(signal.axes)
+    return [2 * encoding.frequencies(axes) or axes, *[network.hidden] * network.layers, signal.channels]
+
+
+def parameter_count(widths: list[int]) -> int:
+    """The number of weights and biases of layers with those widths."""
+    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))

@@ -16,14 +16,14 @@ from fftool.config import EncodingConfig
 
 def gaussian(config: EncodingConfig, axes: int, generator: torch.Generator) -> Tensor:
     """Entries drawn from N(0, σ²)."""
-    return torch.randn(axes, config.dimension, generator=generator) * config.scale
+    return torch.randn(axes, config.dimension, generator=generator) * config.sigma
 
 
 def positional(config: EncodingConfig, axes: int, generator: torch.Generator) -> Tensor:
     """Frequencies along one axis at a time, log-spaced from 1 to σ; any remainder of m / d goes to the first axes."""
     B = torch.zeros(axes, config.dimension)
     for axis, columns in enumerate(torch.arange(config.dimension).tensor_split(axes)):
-        B[axis, columns] = torch.logspace(0, 1, len(columns), base=config.scale, dtype=torch.float64).to(B.dtype)
+        B[axis, columns] = torch.logspace(0, 1, len(columns), base=config.sigma, dtype=torch.float64).to(B.dtype)
     return B
 
 

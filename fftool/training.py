@@ -23,6 +23,7 @@ from fftool.network import CoordinateMLP, generator
 from fftool.optimizer import learning_rate_factor
 from fftool.recipe import completed
 from fftool.rendering import Report, ignore, render
+from fftool.scale import choose_scale
 from fftool.signal import Samples, Signal
 
 
@@ -36,6 +37,7 @@ class Progress:
     step: int  # steps so far
     cells: int  # samples visited so far, counted once for each visit
     seconds: float  # since training began
+    scale_seconds: float  # of these, for choosing σ
     _means: Tensor  # loss and squared error over this epoch so far; on the device, and fetched only when asked for
 
     @property
@@ -63,8 +65,8 @@ def fit(
 
     Args:
         signal: what to learn.
-        encoding, network, training: the settings. What they leave open is chosen by `fftool.recipe`, and recorded in
-            the config of the network.
+        encoding, network, training: the settings. What they leave open is chosen by `fftool.scale` and `fftool.recipe`,
+            and recorded in the config of the network.
 
     Yields:
         The state after each step; in the last one, the network is complete.
@@ -84,12 +86,15 @@ def _steps(
     start = perf_counter()
     use_threads(training.threads)
     cells = trained_cells(signal.shape, training.holdout)
+    held = split(signal.shape, training)
+    before = perf_counter()
+    encoding = choose_scale(signal, encoding, network, training, held)
+    scale_seconds = perf_counter() - before
     training = completed(training, cells)
     batch_size, learning_rate, schedule = training.batch_size, training.learning_rate, training.schedule
     assert batch_size and learning_rate and schedule
     config = Config(signal=signal.config, encoding=encoding, network=network, training=training, version=__version__)
     model = CoordinateMLP(config).to(training.device)
-    held = split(signal.shape, training)
     trained = None if held is None else held.train.to(model.device)
     learner = Learner(model, signal)
     order = generator(training.seed, "order")
@@ -113,6 +118,7 @@ def _steps(
                 step=step,
                 cells=epoch * cells + visited,
                 seconds=seconds,
+                scale_seconds=scale_seconds,
                 _means=means,
             )
             if done == 1:

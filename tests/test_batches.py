@@ -15,7 +15,7 @@ from fftool.config import Config
 def network_for(signal, kind="gaussian"):
     config = Config(
         signal=signal.config,
-        encoding=EncodingConfig(kind=kind, dimension=16),
+        encoding=EncodingConfig(kind=kind, dimension=16, scale=10.0),
         network=NetworkConfig(hidden=8),
         training=TrainingConfig(),
         version="0",

@@ -81,7 +81,13 @@ def test_the_format_is_as_promised(model_path):
     assert config["signal"] == {
         "axes": ["y", "x"], "shape": [48, 64], "channels": 3, "bits": 8, "source": "astronaut.jpg"
     }  # fmt: skip
-    assert config["encoding"] == {"kind": "gaussian", "dimension": 128, "scale": 8.0}
+    assert config["encoding"] == {
+        "kind": "gaussian",
+        "dimension": 128,
+        "scale": 8.0,
+        "scale_for": "resize",
+        "scale_search": None,
+    }
     assert config["network"] == {"hidden": 256, "layers": 2}
     assert config["training"]["result"]["epochs"] == 10
     assert config["version"] == fftool.__version__

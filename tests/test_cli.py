@@ -44,7 +44,7 @@ def test_train_json(run, photo_path, photo, tmp_path):
     report = json.loads(done.stdout)
     assert report.keys() == {
         "model", "psnr", "ssim", "holdout_psnr", "loss", "seconds", "epochs", "pixels_per_second", "parameters",
-        "device", "precision", "config"
+        "device", "precision", "scale_search", "config"
     }  # fmt: skip
     network = fftool.load(tmp_path / "a.st")
     assert report["model"] == "a.st"
@@ -55,7 +55,13 @@ def test_train_json(run, photo_path, photo, tmp_path):
     assert report["pixels_per_second"] == pytest.approx(3 * 64 * 48 / report["seconds"])
     training = report["config"]["training"]
     assert (training["seed"], training["loss"], training["device"]) == (7, "mse", report["device"])
-    assert report["config"]["encoding"] == {"kind": "gaussian", "dimension": 32, "scale": 8.0}
+    assert report["config"]["encoding"] == {
+        "kind": "gaussian",
+        "dimension": 32,
+        "scale": 8.0,
+        "scale_for": "resize",
+        "scale_search": None,
+    }
     assert report["config"]["network"] == {"hidden": 32, "layers": 2}
 
 

@@ -36,9 +36,9 @@ def test_one_that_fails_leaves_the_others(run_here, photo_path, tmp_path):
     assert done.exit_code == 1
     report = json.loads(done.stdout)
     assert names(report) == ["none"]
-    assert [failed["name"] for failed in report["failed"]] == ["positional σ=25"]
+    assert [failed["name"] for failed in report["failed"]] == ["positional σ=auto"]
     assert "2 axes" in report["failed"][0]["error"]
-    assert "error: positional σ=25: " in done.stderr
+    assert "error: positional σ=auto: " in done.stderr
     assert (tmp_path / "compare.png").exists()
 
 
@@ -48,7 +48,7 @@ def test_one_that_needs_too_much_memory(run):
     done = run("compare", EXAMPLES / "astronaut.jpg", "--encoding=none", "--encoding=gaussian", *hungry)
     assert done.returncode == 1
     assert " none " in done.stdout
-    assert "error: gaussian σ=25: there is not enough memory" in done.stderr
+    assert "error: gaussian σ=auto: there is not enough memory" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -46,7 +46,7 @@ def fftool(
 ) -> None:
     """Fit a small network to a picture, and draw it at any size.
 
-    fftool train photo.jpg --scale 25
+    fftool train photo.jpg
 
     fftool render model.st --size 500x500
     """

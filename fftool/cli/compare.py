@@ -15,7 +15,7 @@ import typer
 from fftool.checkpoint import describe, save
 from fftool.cli import options, terminal
 from fftool.cli.outcomes import document, show_table, write_csv
-from fftool.cli.train import status
+from fftool.cli.train import scale_rows, status
 from fftool.config import MAX_SHEET_PIXELS, EncodingConfig, TrainingConfig, encodings
 from fftool.errors import FFToolError, SettingError
 from fftool.files import check_folder, check_writable, readable_name
@@ -35,12 +35,13 @@ class Files:
 
     sheet: Path
     curves: Path | None
+    explanation: Path | None
     csv: Path | None
     models: dict[EncodingConfig, Path]
 
     @property
     def figures(self) -> list[Path]:
-        return [self.sheet, *([self.curves] if self.curves else [])]
+        return [path for path in (self.sheet, self.curves, self.explanation) if path]
 
     @property
     def reports(self) -> list[Path]:
@@ -79,6 +80,10 @@ def compare(
         Path | None,
         typer.Option("--curves", help="A figure of PSNR against epochs and seconds.", show_default="none"),
     ] = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option("--explain", help="A figure of how auto chose the scale.", show_default="none"),
+    ] = None,
     table: Annotated[
         Path | None, typer.Option("--csv", help="The table as comma-separated values.", show_default="none")
     ] = None,
@@ -103,9 +108,12 @@ def compare(
         raise SettingError("there is nothing to compare", "name scales, encodings or checkpoints: --scale 1 --scale 25")
     if not to_train:
         _refuse_training_options(context)
+    options.check_scale_for(context, [each.scale for each in to_train])
+    if explain and not any(each.scale == "auto" and each.uses_scale for each in to_train):
+        raise SettingError("--explain shows how auto chose, and there is no --scale auto", "add it, or leave it out")
     _check_distinct(checkpoints or [], "name each variant once")
     kept = {each: models / f"{each.file_name}.st" for each in to_train} if models else {}
-    files = Files(output, curves, table, kept)
+    files = Files(output, curves, explain, table, kept)
     existing = _check_files(files, models, [picture, *(checkpoints or [])])
     signal = _read(picture, variants, settings)
     shape = _drawn_shape(signal, size)
@@ -119,6 +127,7 @@ def compare(
     outcomes = results.outcomes
     if outcomes and not as_json:
         show_table(outcomes)
+        _tell_choices(outcomes)
     if outcomes and table:
         write_csv(table, outcomes)
     length = f", {_length(settings.training)}" if to_train else ""
@@ -133,13 +142,19 @@ def compare(
         raise typer.Exit(1)
 
 
+def _tell_choices(outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        for how in scale_rows(outcome.network.config.encoding, outcome.scale_seconds).values():
+            terminal.note(f"{outcome.network.config.encoding.kind} σ={how}", style="dim")
+
+
 def _length(training: TrainingConfig) -> str:
     return f"{training.seconds:g} s each" if training.seconds else f"{training.epochs} epochs"
 
 
 def _refuse_training_options(context: typer.Context) -> None:
     names = [name for names in options.SETTINGS.values() for name in names if name not in ("device", "threads")]
-    if useless := options.given(context, [*names, "curves", "models"]):
+    if useless := options.given(context, [*names, "curves", "explain", "models"]):
         raise SettingError(
             f"{useless[0]} is for networks to be trained, and there are checkpoints alone",
             f"leave {useless[0]} out, or name a --scale or an --encoding",
@@ -245,6 +260,7 @@ def _draw(
 ) -> list[Path]:
     """Write the figures; those that were written. What stops it leaves the other results as they are."""
     from fftool.figures.comparison import curves, sheet
+    from fftool.figures.scale import explanation
 
     outcomes, written = results.outcomes, []
     title = f"{signal.source}: {len(outcomes)} variant{'s' if len(outcomes) > 1 else ''}{length}"
@@ -252,6 +268,10 @@ def _draw(
         if files.curves:
             curves(outcomes, title).save(files.curves)
             written.append(files.curves)
+        chosen = [each.network.config.encoding for each in outcomes if each.network.config.encoding.scale_search]
+        if files.explanation and chosen:
+            explanation(signal, chosen).save(files.explanation)
+            written.append(files.explanation)
         if shape:
             title += f", drawn at {shape[1]}x{shape[0]}"
         page = sheet(signal, outcomes, _pictures(outcomes, shape), title)

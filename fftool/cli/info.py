@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from fftool.checkpoint import Description, describe
 from fftool.cli import options, terminal
-from fftool.cli.train import quality_rows
+from fftool.cli.train import quality_rows, scale_rows
 
 
 def info(model: options.Model, as_json: options.Json = False) -> None:
@@ -22,12 +22,13 @@ def _rows(description: Description) -> dict[str, str]:
     config = description.config
     signal, encoding, training, result = config.signal, config.encoding, config.training, config.training.result
     size = "x".join(str(length) for length in reversed(signal.shape))
-    scale = f", scale {encoding.scale:g}" if encoding.uses_scale else ""
+    scale = f", scale {encoding.sigma:g}" if encoding.uses_scale else ""
     rows = {
         "source": signal.source or "unknown",
         "size": f"{size} ({', '.join(reversed(signal.axes))})",
         "channels": f"{signal.channels} × {signal.bits} bits",
         "encoding": f"{encoding.kind}, {encoding.frequencies(len(signal.axes))} frequencies{scale}",
+        **scale_rows(encoding),
         "network": " -> ".join(str(width) for width in config.widths),
         "training": f"{training.epochs} epochs, batches of {training.batch_size}, learning rate "
         f"{training.learning_rate:g}, {training.loss} loss, seed {training.seed}, on {training.device}",

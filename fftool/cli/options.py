@@ -26,8 +26,28 @@ Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint made 
 ENCODING_HELP = "The features of a position."
 SCALE_HELP = "σ: how fine the detail is, in cycles per picture side."
 
+SCALE_OR_AUTO_HELP = f"{SCALE_HELP} auto chooses it from the picture."
+
+
+def parse_scale(text: str) -> config.Scale:
+    """The σ that somebody typed."""
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no scale: 25 or auto would be") from None
+
+
 Encoding = Annotated[config.EncodingKind, network_option("--encoding", help=ENCODING_HELP)]
-Scale = Annotated[float, network_option("--scale", help=SCALE_HELP)]
+Scale = Annotated[
+    Any,  # a config.Scale; Typer knows no unions
+    network_option("--scale", parser=parse_scale, metavar="NUMBER|auto", help=SCALE_OR_AUTO_HELP),
+]
+ScaleFor = Annotated[
+    config.ScaleGoal,
+    network_option(
+        "--scale-for", help="What auto has in view: what lies between the pixels, or with a higher σ these themselves."
+    ),
+]
 Dimension = Annotated[int, network_option("--dimension", help="m: the number of frequencies.")]
 Hidden = Annotated[int, network_option("--hidden", help="Units in each hidden layer.")]
 Layers = Annotated[int, network_option("--layers", help="Hidden layers.")]
@@ -191,9 +211,13 @@ def parse_encoding(text: str) -> str:
 
 
 Scales = Annotated[
-    list[float] | None,
+    list[Any] | None,
     network_option(
-        "--scale", metavar="NUMBER", help=f"{SCALE_HELP} Repeat it for more.", show_default=f"{EncodingConfig.scale:g}"
+        "--scale",
+        parser=parse_scale,
+        metavar="NUMBER|auto",
+        help=f"{SCALE_OR_AUTO_HELP} Repeat it for more.",
+        show_default=str(EncodingConfig.scale),
     ),
 ]
 Encodings = Annotated[
@@ -228,6 +252,12 @@ Holdout = Annotated[
 ]
 
 
+def check_scale_for(context: typer.Context, scales: Iterable[config.Scale]) -> None:
+    """Refuse a goal for a choice that is not made."""
+    if "auto" not in scales and given(context, ("scale_for",)):
+        raise SettingError("--scale-for is for --scale auto", "leave --scale-for out, or the number of --scale")
+
+
 def check_show(show: bool, as_json: bool) -> None:
     """Refuse to draw where the JSON document goes."""
     if show and as_json:
@@ -245,7 +275,7 @@ class Settings:
 
 # The part of the settings that an option is in, by the option's name there.
 SETTINGS: dict[type, dict[str, Any]] = {
-    EncodingConfig: {"dimension": Dimension},
+    EncodingConfig: {"scale_for": ScaleFor, "dimension": Dimension},
     NetworkConfig: {"hidden": Hidden, "layers": Layers},
     TrainingConfig: {
         "epochs": Epochs,

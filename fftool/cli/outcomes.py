@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fftool.cli import terminal
+from fftool.cli.train import search_document
 from fftool.files import readable_name, replacing
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 def document(outcome: Outcome) -> dict[str, Any]:
     """All figures of one network, and the history of its training."""
-    return _row(outcome) | {"history": [asdict(epoch) for epoch in outcome.history]}
+    return _row(outcome) | {
+        "scale_search": search_document(outcome.network.config.encoding, outcome.scale_seconds),
+        "history": [asdict(epoch) for epoch in outcome.history],
+    }
 
 
 def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
@@ -39,7 +43,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": outcome.name,
         "encoding": config.encoding.kind,
-        "scale": config.encoding.scale if config.encoding.uses_scale else None,
+        "scale": config.encoding.sigma if config.encoding.uses_scale else None,
         "psnr": finite(quality.psnr),
         "ssim": quality.ssim,
         "holdout_psnr": finite(quality.holdout_psnr),

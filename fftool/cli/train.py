@@ -6,12 +6,12 @@ import shlex
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fftool.cli import options, terminal
-from fftool.config import EncodingConfig, Holdout, TrainingResult
+from fftool.config import Config, EncodingConfig, Holdout, TrainingResult
 from fftool.files import check_writable
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @options.with_settings
 def train(
+    context: typer.Context,
     picture: options.Picture,
     settings: options.Settings,
     output: Annotated[Path, typer.Option("--output", "-o", help="The checkpoint to write.")] = Path("model.st"),
@@ -33,6 +34,7 @@ def train(
 
     Ctrl-C stops early and keeps what was learnt so far.
     """
+    options.check_scale_for(context, [scale])
     settings = replace(settings, encoding=replace(settings.encoding, kind=encoding, scale=scale))
     check_writable(output, picture)
     from fftool.media.image import read_image
@@ -52,7 +54,7 @@ def train(
         raise
     save(progress.network, output)
     _show(progress, result, output, as_json)
-    _tell_if_missed(settings.training.target_psnr, result)
+    _tell_if_missed(progress.network.config, result)
     if interrupted:
         raise typer.Exit(130)
 
@@ -101,12 +103,14 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
                 "parameters": config.parameters,
                 "device": config.training.device,
                 "precision": precision,
+                "scale_search": search_document(config.encoding, progress.scale_seconds),
                 "config": asdict(config),
             }
         )
         return
     terminal.show_rows(
         {
+            **scale_rows(config.encoding, progress.scale_seconds),
             **quality_rows(result, config.training.holdout),
             "time": f"{progress.seconds:.1f} s ({rate:,.0f} pixels/s on {config.training.device}, in {precision})",
             "parameters": f"{config.parameters:,}",
@@ -117,9 +121,27 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
     terminal.note(f"Draw it at any size: fftool render {shlex.quote(name)} --size 500x500", style="dim")
 
 
-def _tell_if_missed(target: float | None, result: TrainingResult) -> None:
+def scale_rows(encoding: EncodingConfig, seconds: float | None = None) -> dict[str, str]:
+    """How σ was chosen, as people read it; nothing where somebody named it."""
+    if (search := encoding.scale_search) is None:
+        return {}
+    took = "" if seconds is None else f", in {seconds:.2f} s"
+    return {
+        "scale": f"{search.chosen:g}, chosen for {encoding.scale_for}: "
+        f"{search.frequency:.3g} cycles a side on average, seen with {search.rate:.3g} pixels a side{took}"
+    }
+
+
+def search_document(encoding: EncodingConfig, seconds: float | None) -> dict[str, Any] | None:
+    """How σ was chosen, as JSON; None where somebody named it."""
+    return asdict(encoding.scale_search) | {"seconds": seconds} if encoding.scale_search else None
+
+
+def _tell_if_missed(config: Config, result: TrainingResult) -> None:
+    target, encoding = config.training.target_psnr, config.encoding
     if target is not None and result.psnr is not None and result.psnr < target:
-        terminal.note(f"{target:g} dB were not reached. More epochs may do it, or another scale.")
+        detailed = "--scale-for detail" if encoding.scale_search and encoding.scale_for == "resize" else "another scale"
+        terminal.note(f"{target:g} dB were not reached. More epochs may do it, or {detailed}.")
 
 
 def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:

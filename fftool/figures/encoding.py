@@ -197,7 +197,7 @@ def _profile(axes: Axes, shown: Frequencies, distance: Tensor) -> None:
     axes.fill_between(x, least, most, color=BELOW, alpha=0.25, linewidth=0, label="in all directions")
     axes.plot(x, measured.mean(axis=0), color=BELOW, label="their mean")
     if shown.encoding.kind == "gaussian":
-        expected = expected_kernel(distance, shown.encoding.scale).numpy()
+        expected = expected_kernel(distance, shown.encoding.sigma).numpy()
         axes.plot(x, expected, "--", color="black", linewidth=1, label="exp(−2π²σ²‖u − v‖²)")
     axes.axvline(pixel, color=ABOVE, linewidth=1, linestyle=":", label="one pixel")
     axes.set(

@@ -1,0 +1,273 @@
+"""σ chosen from the signal: by the library, and by `--scale auto`."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+import fftool
+from fftool import EncodingConfig, Signal, TrainingConfig, search_scale
+from fftool.config import SettingError
+from fftool.holdout import split
+from fftool.scale import LEAST, LOOKED_AT
+from fftool.training import assess
+from tests.conftest import SMALL, pixels
+
+REPORT = ("method", "frequency", "rate", "cells", "candidates", "chosen", "seconds")
+
+
+def field(side: int, bandwidth: float, seed: int = 0) -> Signal:
+    """A Gaussian random field whose spectrum has that standard deviation, in cycles a side, along each axis."""
+    noise = np.fft.fft2(np.random.default_rng(seed).standard_normal((side, side)))
+    frequency = np.fft.fftfreq(side, 1 / side)
+    squares = frequency[:, None] ** 2 + frequency**2
+    values = np.fft.ifft2(noise * np.exp(-squares / (4 * bandwidth**2))).real  # so that the power has that width
+    return Signal(fftool.quantize(0.5 + 0.15 * values / values.std(), 16)[..., None])
+
+
+def enlarged(signal: Signal) -> Signal:
+    """Twice the size, by a spectrum padded with zeros: the same content, with nothing above the old Nyquist."""
+    side = len(signal.samples)
+    spectrum = np.fft.fftshift(np.fft.fft2(signal.samples[..., 0] / 65535))
+    values = np.fft.ifft2(np.fft.ifftshift(np.pad(spectrum, side // 2))).real * 4
+    return Signal(fftool.quantize(values, 16)[..., None])
+
+
+@pytest.mark.parametrize("bandwidth", [4, 8, 16])
+def test_the_frequency_of_a_field_of_known_bandwidth_is_found(bandwidth):
+    search = search_scale(field(256, bandwidth))
+    assert search.frequency == pytest.approx(bandwidth, rel=0.1)
+    assert search.rate == 256
+    assert 0.1 * 256 > search.chosen > 0.5 * bandwidth**0.5  # far below the samples' rate, and not below the content's
+
+
+@pytest.mark.parametrize("scale_for", ["resize", "detail"])
+def test_more_content_takes_a_larger_scale(scale_for):
+    chosen = [
+        search_scale(field(256, width), EncodingConfig(scale_for=scale_for)).chosen for width in (2, 4, 8, 16, 32)
+    ]
+    assert chosen == sorted(set(chosen))
+
+
+def test_the_scale_is_in_proportion_to_the_size_for_the_same_content_in_each_pixel():
+    """Twice the pixels a side, and in each of them as much as before: twice the σ, within 10 %."""
+    small, large = search_scale(field(128, 8)), search_scale(field(256, 16))
+    assert large.chosen / small.chosen == pytest.approx(2, rel=0.1)
+
+
+def test_an_enlarged_picture_has_the_same_frequency_and_a_little_more_room():
+    """The same content at twice the resolution: √2 times the σ, within 10 %."""
+    signal = field(128, 8)
+    small, large = search_scale(signal), search_scale(enlarged(signal))
+    assert large.frequency == pytest.approx(small.frequency, rel=0.05)
+    assert large.chosen / small.chosen == pytest.approx(2**0.5, rel=0.1)
+
+
+def test_it_is_the_frequency_that_independent_code_finds(photo):
+    values = photo.samples / 255
+    s = np.sqrt(np.mean([values[..., channel].var() for channel in range(3)]))
+    x, y = 64 * np.abs(np.diff(values, axis=1)).mean(), 48 * np.abs(np.diff(values, axis=0)).mean()
+    search = search_scale(photo, training=TrainingConfig(epochs=20))
+    assert search.frequency == pytest.approx((x + y) / 2 / (s * np.sqrt(8 * np.pi)))
+    assert search.rate == pytest.approx((64 * x + 48 * y) / (x + y))
+    assert search.chosen == pytest.approx(0.2 * np.sqrt(search.frequency * search.rate), rel=0.05)  # two digits
+
+
+def test_noise_is_left_alone_unless_it_is_what_matters():
+    noise = Signal(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8))
+    assert search_scale(noise).chosen < 3
+    assert search_scale(noise, EncodingConfig(scale_for="detail")).chosen > 15
+
+
+@given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=9)), st.sampled_from(["gaussian", "positional"]))
+def test_every_picture_gets_a_scale(samples, kind):
+    search = search_scale(Signal(samples), EncodingConfig(kind=kind))
+    assert LEAST <= search.chosen < max(samples.shape) + 1
+    assert np.isfinite([search.frequency, search.rate]).all()
+    assert EncodingConfig(scale=search.chosen).sigma == search.chosen
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 50, 1), (50, 1, 4), (2, 2, 2), (15, 15, 3), (300, 200, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_single_colour_gets_the_least_scale(shape, dtype):
+    assert search_scale(Signal(np.full(shape, 7, dtype))).chosen == LEAST
+
+
+def test_signals_of_other_ranks_have_a_scale_too():
+    sound = Signal(fftool.quantize(0.5 + 0.4 * np.sin(np.linspace(0, 60, 2000)), 16)[:, None], axes=("x",))
+    volume = Signal(np.random.default_rng(0).integers(0, 256, (9, 8, 7, 1), np.uint8), axes=("z", "y", "x"))
+    assert search_scale(sound).rate == pytest.approx(2000)
+    assert 7 < search_scale(volume).rate < 9
+    assert min(search_scale(sound).chosen, search_scale(volume).chosen) >= LEAST
+
+
+def test_candidates_lie_around_the_chosen_one_which_is_the_best(photo):
+    search = search_scale(photo)
+    scales, scores = zip(*((each.scale, each.score) for each in search.candidates), strict=True)
+    assert list(scales) == sorted(set(scales))
+    assert scales[scores.index(max(scores))] == search.chosen
+    assert max(scores) == pytest.approx(0, abs=0.01)
+    assert scales[0] < search.chosen / 3 and scales[-1] > search.chosen * 3
+
+
+def test_what_it_looks_at_is_bounded():
+    rows = np.repeat(field(1024, 20).samples, 4, axis=0)  # 4096×1024
+    search = search_scale(Signal(rows))
+    values = rows / 65535
+    x, y = (
+        length * np.abs(values[near:, far:] - values[: -near or None, : -far or None]).mean()
+        for length, near, far in ((1024 / 4, 0, 4), (4096 / 4, 4, 0))
+    )  # so far apart are the cells that a network of this size tells apart
+    assert search.cells == LOOKED_AT
+    assert search.frequency == pytest.approx((x + y) / 2 / (values.std() * np.sqrt(8 * np.pi)), rel=0.01)
+
+
+@pytest.mark.parametrize("holdout", [0.3, "lattice"])
+def test_held_out_pixels_have_no_say(photo, holdout):
+    training = TrainingConfig(holdout=holdout)
+    held = split(photo.shape, training)
+    rows = photo.samples.reshape(-1, 3).copy()
+    rows[held.test] = np.random.default_rng(0).integers(0, 256, (len(held.test), 3))
+    changed = Signal(rows.reshape(photo.samples.shape))
+    assert search_scale(changed, training=training, split=held) == search_scale(photo, training=training, split=held)
+    assert search_scale(changed) != search_scale(photo)
+
+
+def test_a_lattice_halves_the_rate(photo):
+    training = TrainingConfig(holdout="lattice")
+    search = search_scale(photo, training=training, split=split(photo.shape, training))
+    assert search == search_scale(Signal(np.ascontiguousarray(photo.samples[::2, ::2])), training=training)
+    assert search.rate == pytest.approx(search_scale(photo).rate / 2, rel=0.02)
+
+
+def test_a_network_too_small_for_a_picture_sees_a_coarser_one():
+    signal = field(512, 30)
+    large, small = (search_scale(signal, network=fftool.NetworkConfig(hidden=hidden)) for hidden in (256, 8))
+    assert large.rate == 512
+    assert small.rate < 100
+    assert LEAST < small.chosen < large.chosen / 3
+
+
+def test_longer_training_takes_a_smaller_scale_between_the_pixels(photo):
+    chosen = [search_scale(photo, training=TrainingConfig(epochs=epochs)).chosen for epochs in (5, 20, 80)]
+    assert chosen == sorted(chosen, reverse=True)
+    assert chosen[0] / chosen[2] == pytest.approx(2, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "positional"])
+def test_training_with_it_comes_near_to_the_best_of_a_sweep(photo, kind):
+    def held_out(scale):
+        training = TrainingConfig(epochs=20, holdout=0.1)
+        for progress in fftool.fit(photo, EncodingConfig(kind=kind, scale=scale), training=training):
+            pass
+        return assess(progress.network, photo)[1].holdout_psnr
+
+    best = max(held_out(scale) for scale in (1, 2, 4, 8, 16, 32))
+    assert held_out("auto") > best - 0.8
+
+
+def test_for_the_pixels_themselves_it_is_higher_and_nearer_to_them(photo):
+    def trained(scale_for):
+        encoding = EncodingConfig(scale_for=scale_for)
+        for progress in fftool.fit(photo, encoding, training=TrainingConfig(epochs=20)):
+            pass
+        return progress.network.config.encoding.sigma, assess(progress.network, photo)[1].psnr
+
+    (resize, blurred), (detail, sharp) = trained("resize"), trained("detail")
+    assert detail > 1.5 * resize
+    assert sharp > blurred + 2
+
+
+def test_a_scale_that_is_still_open_is_no_number():
+    with pytest.raises(SettingError, match="still to be chosen"):
+        _ = EncodingConfig().sigma
+    with pytest.raises(SettingError, match="its search came to another"):
+        EncodingConfig(scale=3, scale_search=search_scale(field(32, 4)))
+
+
+def test_train_chooses_it_unless_told(run, photo_path):
+    auto = json.loads(run("train", photo_path, *SMALL, "--json", "-o", "a.st").stdout)
+    search = auto["scale_search"]
+    assert tuple(search) == REPORT
+    assert auto["config"]["encoding"]["scale"] == search["chosen"]
+    assert auto["config"]["encoding"]["scale_search"] == {name: search[name] for name in REPORT[:-1]}
+    assert 0 < search["seconds"] < auto["seconds"]
+    given = run("train", photo_path, *SMALL, "--scale", search["chosen"], "--json", "-o", "b.st")
+    assert json.loads(given.stdout)["scale_search"] is None
+    assert json.loads(given.stdout)["psnr"] == auto["psnr"]
+
+
+def test_train_says_how_it_chose(run, photo_path, tmp_path):
+    for name in ("a.st", "b.st"):
+        done = run("train", photo_path, *SMALL, "--scale", "auto", "-o", name, "--seed", 5)
+    chosen = search_scale(fftool.read_image(photo_path), training=TrainingConfig(epochs=3)).chosen
+    assert f"{chosen:g}, chosen for resize" in done.stdout
+    assert (tmp_path / "a.st").read_bytes() == (tmp_path / "b.st").read_bytes()
+    assert f"{chosen:g}, chosen for resize" in run("info", "a.st").stdout
+    assert run("render", "a.st", "--size", "20x20", "-o", "a.png").returncode == 0
+
+
+def test_the_seed_has_no_say(photo):
+    chosen = {
+        next(fftool.fit(photo, training=TrainingConfig(seed=seed))).network.config.encoding.sigma for seed in range(3)
+    }
+    assert chosen == {search_scale(photo).chosen}
+
+
+def test_encodings_without_a_scale_choose_none(run, photo_path):
+    report = json.loads(run("train", photo_path, *SMALL, "--encoding", "basic", "--json").stdout)
+    assert report["scale_search"] is None
+    assert "scale" not in run("info", "model.st").stdout
+
+
+def test_compare_has_it_in_its_place(run, photo_path, tmp_path):
+    arguments = ("--scale", 3, "--scale", "auto", "--scale", 8, "--encoding", "gaussian", "--encoding", "positional")
+    files = ("--explain", "scale.png", "--save-models", "models", "--csv", "table.csv")
+    report = json.loads(run("compare", photo_path, *arguments, *SMALL, *files, "--json").stdout)
+    variants = report["variants"]
+    assert [variant["encoding"] for variant in variants] == 3 * ["gaussian"] + 3 * ["positional"]
+    assert [variant["scale_search"] is not None for variant in variants] == 2 * [False, True, False]
+    for variant in (variants[1], variants[4]):
+        assert variant["scale"] == variant["scale_search"]["chosen"]
+        assert variant["name"] == f"{variant['encoding']} σ={variant['scale']:g} (auto)"
+    assert variants[4]["scale"] > 2 * variants[1]["scale"]
+    assert {path.name for path in (tmp_path / "models").iterdir()} >= {"gaussian-auto.st", "positional-auto.st"}
+    (again,) = json.loads(run("compare", photo_path, "models/gaussian-auto.st", "--json", "-o", "b.png").stdout)[
+        "variants"
+    ]
+    assert again["scale_search"] == variants[1]["scale_search"] | {"seconds": None}
+    figure = pixels(tmp_path / "scale.png")
+    assert figure.shape[0] > 1000  # two rows of panels
+    assert len(np.unique(figure.reshape(-1, figure.shape[-1]), axis=0)) > 50
+
+
+@pytest.mark.parametrize("samples", [np.full((1, 1, 1), 9, np.uint8), np.full((30, 20, 3), 9, np.uint8)])
+def test_flat_pictures_are_explained(run, samples, tmp_path):
+    fftool.write_image(tmp_path / "flat.png", samples)
+    done = run("compare", "flat.png", "--scale", "auto", *SMALL, "--explain", "scale.png")
+    assert done.returncode == 0, done.stderr
+    assert "σ=0.5 (auto)" in done.stdout
+    assert (tmp_path / "scale.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--scale", 3, "--scale-for", "detail"), "--scale-for is for --scale auto"),
+        (("compare", "--scale", 3, "--scale-for", "detail"), "--scale-for is for --scale auto"),
+        (("compare", "--scale", 3, "--explain", "scale.png"), "there is no --scale auto"),
+        (("compare", "--encoding", "basic", "--explain", "scale.png"), "there is no --scale auto"),
+        (("compare", "--scale", "auto", "--scale", "auto"), "asked for 2 times"),
+        (("train", "--scale", "autumn"), "'autumn' is no scale"),
+        (("compare", "--scale", "autumn"), "'autumn' is no scale"),
+    ],
+)
+def test_what_makes_no_sense_is_said(run, photo_path, arguments, message):
+    command, *rest = arguments
+    done = run(command, photo_path, *SMALL, *rest)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
