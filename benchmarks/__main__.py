@@ -8,15 +8,17 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import pictures, processes, quality, roofline
+from benchmarks import pictures, processes, quality, roofline, scale
 from benchmarks.figure import Figure
 from fftool import __version__, read_image
 
@@ -36,6 +38,9 @@ class Extent:
     drawing: tuple[int, int]
     render_side: int
     megapixels: float
+    scales: tuple[float, ...]
+    scale_epochs: int
+    packaged: tuple[str, ...]  # pictures of other kinds, for the choice of σ
 
 
 QUICK = Extent(
@@ -46,6 +51,9 @@ QUICK = Extent(
     drawing=(3000, 300),
     render_side=3000,
     megapixels=2,
+    scales=(4, 8, 16, 32),
+    scale_epochs=5,
+    packaged=("text",),
 )
 FULL = Extent(
     photos=3,
@@ -55,12 +63,28 @@ FULL = Extent(
     drawing=(3000, 2000),
     render_side=16384,
     megapixels=100,
+    scales=(2, 4, 6, 8, 12, 16, 20, 25, 32, 40, 50, 64),
+    scale_epochs=20,
+    packaged=(
+        "text",
+        "page",
+        "coins",
+        "moon",
+        "brick",
+        "camera",
+        "cell",
+        "chelsea",
+        "coffee",
+        "grass",
+        "horse",
+        "logo",
+    ),
 )
 
 
-def figures(paths: Sequence[Path], extent: Extent) -> Iterator[Figure]:
-    """All of them, each as soon as it is measured."""
-    photos = pictures.load(paths, extent.photos)
+def speed(photos: dict[str, Image.Image], extent: Extent) -> Iterator[Figure]:
+    """Everything but the choice of σ, each figure as soon as it is measured."""
+    photos = dict(islice(photos.items(), extent.photos))
     signals = [pictures.resized(name, photo, extent.size) for name, photo in photos.items()]
     first = next(iter(photos.values()))
     yield from quality.against_the_plain_loop(signals, EPOCHS)
@@ -72,6 +96,18 @@ def figures(paths: Sequence[Path], extent: Extent) -> Iterator[Figure]:
     yield from quality.held_out(signals, extent.holdout_scales, EPOCHS)
     yield quality.small(read_image(MUSHROOM), MUSHROOM_SCALES, 150, extent.seeds)
     yield processes.start_up(first, 768, 512)
+
+
+def choice_of_scale(photos: dict[str, Image.Image], extent: Extent) -> Iterator[Figure]:
+    """The photos reduced, and with --full as they are, among pictures of other kinds."""
+    signals = [pictures.resized(name, photo, extent.size) for name, photo in photos.items()]
+    signals += [pictures.packaged(name) for name in extent.packaged]
+    if extent is FULL:
+        signals += [pictures.resized(name, photo, photo.size) for name, photo in photos.items()]
+    yield from scale.against_a_sweep(signals, extent.scales, extent.scale_epochs)
+
+
+TABLES = {"speed": speed, "scale": choice_of_scale}
 
 
 def machine() -> dict[str, Any]:
@@ -106,13 +142,17 @@ def show(found: Sequence[Figure], about: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("pictures", nargs="*", type=Path, help="to learn; else photographs that scikit-image has")
-    parser.add_argument("--full", action="store_true", help="takes about 20 minutes and 1 GB of disk, not two minutes")
+    parser.add_argument("--full", action="store_true", help="takes 80 minutes and 1 GB of disk, not two minutes")
+    parser.add_argument("--only", choices=TABLES, help="one table of figures, not all; scale takes an hour with --full")
     parser.add_argument("--json", action="store_true", help="print one JSON document, with what each figure is made of")
     arguments = parser.parse_args()
+    extent = FULL if arguments.full else QUICK
+    photos = pictures.load(arguments.pictures)
     start, found = perf_counter(), []
-    for figure in figures(arguments.pictures, FULL if arguments.full else QUICK):
-        found.append(figure)
-        print(f"{perf_counter() - start:.0f} s: {figure.name}: {figure.value:.2f} {figure.unit}", file=sys.stderr)
+    for table in [arguments.only] if arguments.only else TABLES:
+        for figure in TABLES[table](photos, extent):
+            found.append(figure)
+            print(f"{perf_counter() - start:.0f} s: {figure.name}: {figure.value:.2f} {figure.unit}", file=sys.stderr)
     if arguments.json:
         print(json.dumps({"machine": machine(), "figures": [asdict(figure) for figure in found]}, indent=2))
     else:

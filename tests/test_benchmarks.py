@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import fftool
-from benchmarks import processes, quality, roofline
+from benchmarks import pictures, processes, quality, roofline, scale
 from fftool import EncodingConfig, TrainingConfig
 
 
@@ -62,6 +62,30 @@ def test_processes_are_measured(photo_path, model_path):
     assert 0 < start_up.parts["import_and_read_seconds"] < start_up.value
     with pytest.raises(subprocess.CalledProcessError):
         processes.peak_memory(Path(), "render", "nothing.st")
+
+
+def test_auto_is_measured_against_a_sweep_and_against_other_ways(photo):
+    small = pictures.resized("other", Image.fromarray(photo.samples), (32, 24))
+    figures = list(scale.against_a_sweep([photo, small], (2, 8, 32), 5))
+    rows = [figure.parts for figure in figures[:2]]
+    for row in rows:
+        assert row["best_db"] == max(row["sweep_db"].values())
+        assert row["spectra"] in (2, 8, 32) and row["short trials"] in (2, 8, 32)
+        assert 0 < row["auto_share"] < 1
+    losses = [row["best_db"] - row["auto_db"] for row in rows]
+    assert [figure.value for figure in figures[:2]] == losses
+    assert [figures[2].value, figures[3].value] == [pytest.approx(sum(losses) / 2), max(losses)]
+    assert all(0.25 <= figure.parts["factor"] <= 4 for figure in figures[6:])
+
+
+def test_what_lies_between_the_scales_of_a_sweep_is_read_off():
+    sweep = {2: 20.0, 8: 24.0}
+    assert [scale.interpolated(sweep, at) for at in (1, 2, 4, 8, 9)] == [20, 20, pytest.approx(22), 24, 24]
+
+
+def test_packaged_pictures_are_signals():
+    assert pictures.packaged("text").shape == (172, 448)
+    assert set(pictures.packaged("horse").samples.ravel().tolist()) == {0, 255}
 
 
 def test_its_help(tmp_path):
