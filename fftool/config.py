@@ -74,7 +74,7 @@ class SignalConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleCandidate:
-    """A σ, and the PSNR (dB) that is expected of it beyond that of the chosen one."""
+    """A σ, and the PSNR (dB) that is expected of it beyond the best one's, by how far it is from that."""
 
     scale: float
     score: float
@@ -85,7 +85,7 @@ class ScaleSearch:
     """How a σ was chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length."""
 
     method: str
-    frequency: float  # of the signal, as a mean
+    frequency: float  # of the signal, as a mean, without what is taken for noise
     rate: float  # cells per unit length, as far as the network has room for them
     cells: int  # that were looked at, which is what it costs
     candidates: tuple[ScaleCandidate, ...]
@@ -108,7 +108,7 @@ class EncodingConfig:
     def __post_init__(self) -> None:
         _require(self.dimension > 0, f"the encoding's dimension is {self.dimension}", "it is a number from 1 up")
         _require(
-            self.scale == "auto" or 0 < self.scale <= MAX_SCALE,  # which is false for a NaN
+            self.scale == "auto" or (isinstance(self.scale, int | float) and 0 < self.scale <= MAX_SCALE),  # nor NaN
             f"the scale is {self.scale}",
             "σ is a positive number, in cycles per picture side, or auto",
         )
@@ -119,10 +119,15 @@ class EncodingConfig:
         )
 
     @property
+    def is_open(self) -> bool:
+        """Whether σ has a part in B, and is still to be chosen."""
+        return self.scale == "auto" and self.uses_scale
+
+    @property
     def sigma(self) -> float:
-        """σ as a number. Raises SettingError where it is still to be chosen."""
+        """σ as a number. Raises SettingError where none is named or chosen."""
         if self.scale == "auto":
-            raise SettingError("the scale is still to be chosen", "training does that: see fftool.fit")
+            raise SettingError("the scale is still to be chosen", "name one, or leave it to fftool.fit")
         return self.scale
 
     @property
@@ -290,8 +295,7 @@ class Config:
 
     def __post_init__(self) -> None:
         axes = len(self.signal.axes)
-        if self.encoding.uses_scale:
-            _ = self.encoding.sigma  # which is known once there is a network
+        _require(not self.encoding.is_open, "the scale is still to be chosen", "name one, or leave it to fftool.fit")
         _require(
             self.encoding.kind != "positional" or self.encoding.dimension >= axes,
             f"the positional encoding has {self.encoding.dimension} frequencies for {axes} axes",

@@ -2,18 +2,17 @@
 
 A σ far below the signal's frequencies blurs it; one near the rate of its samples leaves the network free to invent
 noise between them. The best lies between the two, as `LAWS` say from the mean frequency of the signal and its number of
-cells along an axis. Both are in cycles per unit length, so that σ follows a picture's size.
+cells along an axis. Both are per unit length, so that σ follows a picture's size.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log2, pi, prod, sqrt
+from math import log2
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fftool.changes import measure
 from fftool.config import (
+    MAX_PARAMETERS,
     EncodingConfig,
     NetworkConfig,
     ScaleCandidate,
@@ -23,16 +22,15 @@ from fftool.config import (
     layer_widths,
     parameter_count,
 )
-from fftool.holdout import Split
+from fftool.errors import SettingError
+from fftool.holdout import Split, split
 from fftool.signal import Signal
 
 METHOD = "mean frequency"
 LEAST = 0.5  # σ, for signals that hardly change
 OCTAVES = (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2)  # where candidates are, from the chosen one
 CAPACITY = 2.5  # cells for each parameter of a network: more are lost on it
-LOOKED_AT = 2**16  # cells: more would change σ by less than a hundredth
-GROWTH = 0.3  # by which differences grow from one cell to two, at least, unless a part of them is noise
-GOLDEN = (sqrt(5) - 1) / 2
+EPOCHS = (5, 150)  # between which σ was seen to fall
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +60,12 @@ LAWS: dict[ScaleGoal, Law] = {
 
 
 def choose_scale(
-    signal: Signal,
-    encoding: EncodingConfig,
-    network: NetworkConfig,
-    training: TrainingConfig,
-    split: Split | None = None,
+    signal: Signal, encoding: EncodingConfig, network: NetworkConfig, training: TrainingConfig, held: Split | None
 ) -> EncodingConfig:
-    """The encoding, whose σ is chosen if it is "auto" and has a part in B; `scale_search` tells how."""
-    if encoding.scale != "auto" or not encoding.uses_scale:
-        return encoding
-    search = search_scale(signal, encoding, network, training, split)
+    """The encoding, whose σ is chosen from the trained cells if it is open; `scale_search` tells how, or is None."""
+    if not encoding.is_open:
+        return replace(encoding, scale_search=None)
+    search = _search(signal, encoding, network, training, held)
     return replace(encoding, scale=search.chosen, scale_search=search)
 
 
@@ -80,30 +74,46 @@ def search_scale(
     encoding: EncodingConfig = EncodingConfig(),
     network: NetworkConfig = NetworkConfig(),
     training: TrainingConfig = TrainingConfig(),
-    split: Split | None = None,
 ) -> ScaleSearch:
-    """The σ that suits a signal, in two digits, and what others are expected to lose.
+    """The σ that "auto" is for a signal and settings, and what others are expected to lose.
 
-    Nothing is drawn at random: the same cells give the same σ.
+    Nothing is drawn at random: the same trained cells give the same σ.
 
     Args:
         signal: what is to be learnt.
         encoding: its kind, which has to be one that uses σ, and what σ is for. `resize` has in view what lies between
             the cells, and leaves noise alone; `detail` the cells themselves.
         network: how large it is. Of a signal with far more cells than it has parameters, it sees a coarser one.
-        training: how many epochs there will be.
-        split: the cells to look at, where some are held out.
+        training: how many epochs there will be, if time does not decide, and which cells are held out.
+
+    Returns:
+        The chosen σ in two digits, in cycles per unit length, and what it is made of.
+
+    Raises:
+        SettingError: for an encoding that has no σ.
+        FFToolError: if the signal is too small to hold cells out of it.
 
     """
-    parameters = parameter_count(layer_widths(signal.config, encoding, network))
-    law, changes = LAWS[encoding.scale_for], _changes(signal, split, CAPACITY * parameters)
-    frequency = changes.frequency * (changes.predictable if encoding.scale_for == "resize" else 1)
-    factor = law.factor * (law.positional if encoding.kind == "positional" else 1) * (20 / training.epochs) ** law.fall
-    best = max(factor * frequency**law.frequency_power * changes.rate**law.rate_power, LEAST)
+    if not encoding.uses_scale:
+        raise SettingError(f"the {encoding.kind} encoding has no scale", "gaussian and positional have one")
+    return _search(signal, encoding, network, training, split(signal.shape, training))
+
+
+def _search(
+    signal: Signal, encoding: EncodingConfig, network: NetworkConfig, training: TrainingConfig, held: Split | None
+) -> ScaleSearch:
+    parameters = min(parameter_count(layer_widths(signal.config, encoding, network)), MAX_PARAMETERS)
+    law, changes = LAWS[encoding.scale_for], measure(signal, held, CAPACITY * parameters)
+    frequency = changes.frequency * (changes.signal if encoding.scale_for == "resize" else 1)
+    factor = law.factor * (law.positional if encoding.kind == "positional" else 1)
+    if training.seconds is None:  # else nobody knows how many epochs there will be
+        factor *= (20 / min(max(training.epochs, EPOCHS[0]), EPOCHS[1])) ** law.fall
+    best = factor * frequency**law.frequency_power * changes.rate**law.rate_power
+    best = max(min(best, changes.rate), LEAST)
     scales = [_rounded(best * 2**octave) for octave in OCTAVES]
     return ScaleSearch(
         method=METHOD,
-        frequency=changes.frequency,
+        frequency=frequency,
         rate=changes.rate,
         cells=changes.cells,
         candidates=tuple(ScaleCandidate(scale=scale, score=law.score(scale, best)) for scale in scales),
@@ -113,64 +123,3 @@ def search_scale(
 
 def _rounded(scale: float) -> float:
     return float(f"{scale:.2g}")
-
-
-@dataclass(frozen=True)
-class _Changes:
-    """How a signal changes from cell to cell. Frequencies are in cycles per unit length."""
-
-    frequency: float
-    predictable: float  # the share of it that is more than noise
-    rate: float  # cells along an axis, weighed by how fast the signal changes along each
-    cells: int  # looked at
-
-
-def _changes(signal: Signal, split: Split | None, most: float) -> _Changes:
-    """The mean frequency of a signal, from how much neighbours differ on average.
-
-    A Gaussian random field with standard deviation s whose spectrum has the standard deviation f along an axis changes
-    by √(8π) f s per unit length there, and that is the f meant here. Of the edges of a drawing it counts less than the
-    spectrum does, and is nearer to the best σ for it. Only trained cells count; where they form a grid, it is that one.
-    Where there are more of them than `most`, neighbours are as far apart as if there were so many.
-    """
-    if split is not None and split.grid is not None:
-        return _changes(Signal(signal.samples[split.grid], signal.axes), None, most)
-    rows = signal.samples.reshape(-1, signal.channels)
-    trained = np.ones(len(rows), bool)
-    if split is not None:
-        trained[split.test.numpy()] = False
-    index = _spread(len(rows)) if split is None else split.train[:LOOKED_AT].numpy()  # which has a random order
-    here = rows[index].astype(np.float64)
-    deviation = sqrt(here.var(axis=0).mean())
-    axes = [axis for axis, length in enumerate(signal.shape) if length > 2]
-    root = 1 / max(len(axes), 1)
-    cells = float(trained.sum())
-    step = max(1, round((cells / most) ** root))
-    seen = (min(cells, most) / len(rows)) ** root  # of the cells along each axis
-
-    def difference(axis: int, step: int) -> float:
-        length, stride = signal.shape[axis], prod(signal.shape[axis + 1 :])
-        inside = np.flatnonzero(index // stride % length + step < length)
-        other = index[inside] + step * stride
-        both = trained[other]
-        changes = np.abs(rows[other[both]] - here[inside[both]])
-        return float(changes.mean()) if changes.size else 0.0
-
-    near, far = ([difference(axis, steps) for axis in axes] for steps in (step, 2 * step))
-    if not (any(near) and deviation):
-        return _Changes(frequency=0, predictable=1, rate=min(cells, most) ** root, cells=len(index))
-    lengths = [signal.shape[axis] for axis in axes]
-    speeds = [length / step * change / deviation for length, change in zip(lengths, near, strict=True)]
-    return _Changes(
-        frequency=sum(speeds) / len(axes) / sqrt(8 * pi),
-        predictable=min(max((sum(far) / sum(near) - 1) / GROWTH, 0.0), 1.0),
-        rate=seen * sum(length * speed for length, speed in zip(lengths, speeds, strict=True)) / sum(speeds),
-        cells=len(index),
-    )
-
-
-def _spread(cells: int) -> NDArray[np.int64]:
-    """The numbers of all cells; of some that lie evenly, and in no step with the rows, where there are too many."""
-    if cells <= LOOKED_AT:
-        return np.arange(cells)
-    return (np.arange(LOOKED_AT) * GOLDEN % 1 * cells).astype(np.int64)

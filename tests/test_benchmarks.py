@@ -75,7 +75,11 @@ def test_auto_is_measured_against_a_sweep_and_against_other_ways(photo):
     losses = [row["best_db"] - row["auto_db"] for row in rows]
     assert [figure.value for figure in figures[:2]] == losses
     assert [figures[2].value, figures[3].value] == [pytest.approx(sum(losses) / 2), max(losses)]
-    assert all(0.25 <= figure.parts["factor"] <= 4 for figure in figures[6:])
+    for figure in figures[6:]:
+        first, second = figure.parts["halves"]
+        assert (len(first["fitted_db"]), len(first["rest_db"])) == (1, 1)
+        assert figure.value == pytest.approx((first["rest_db"][0] + second["rest_db"][0]) / 2)
+        assert min(first["fitted_db"][0], second["fitted_db"][0]) >= 0
 
 
 def test_what_lies_between_the_scales_of_a_sweep_is_read_off():

@@ -11,7 +11,13 @@ import fftool
 from fftool.cli import app
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
+LINKED = re.findall(r"\]\(([^)#:]+)\)", README)
 CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("path", LINKED)
+def test_what_it_links_to_is_there(path):
+    assert (Path(__file__).parent.parent / path).exists()
 
 
 def test_numpy_alone_reads_a_checkpoint(model_path, tmp_path, monkeypatch):

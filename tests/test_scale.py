@@ -10,9 +10,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import fftool
 from fftool import EncodingConfig, Signal, TrainingConfig, search_scale
+from fftool.changes import LOOKED_AT
 from fftool.config import SettingError
-from fftool.holdout import split
-from fftool.scale import LEAST, LOOKED_AT
+from fftool.figures.scale import density, radial_spectrum
+from fftool.network import generator
+from fftool.scale import LEAST
 from fftool.training import assess
 from tests.conftest import SMALL, pixels
 
@@ -82,9 +84,37 @@ def test_noise_is_left_alone_unless_it_is_what_matters():
     assert search_scale(noise, EncodingConfig(scale_for="detail")).chosen > 15
 
 
-@given(arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=9)), st.sampled_from(["gaussian", "positional"]))
-def test_every_picture_gets_a_scale(samples, kind):
-    search = search_scale(Signal(samples), EncodingConfig(kind=kind))
+@pytest.mark.parametrize("spacing", [2, 5, 16])
+def test_lines_of_a_single_pixel_are_no_noise(spacing):
+    samples = np.full((128, 128, 1), 255, np.uint8)
+    samples[:, ::spacing] = 0
+    shuffled = np.random.default_rng(0).permuted(samples, axis=1)  # as many changes, but none beside another
+    assert search_scale(Signal(samples)).chosen > 2.5 * search_scale(Signal(shuffled)).chosen
+
+
+def test_a_channel_that_never_changes_has_no_say(photo):
+    opaque = np.concatenate([photo.samples, np.full((48, 64, 1), 255, np.uint8)], axis=-1)
+    assert search_scale(Signal(opaque)) == search_scale(photo)
+
+
+def test_a_picture_on_its_side_has_the_same_scale(photo):
+    turned = Signal(np.ascontiguousarray(photo.samples.transpose(1, 0, 2)))
+    assert search_scale(turned).chosen == search_scale(photo).chosen
+
+
+def test_a_wide_picture_gets_what_its_long_side_needs():
+    wide = Signal(np.ascontiguousarray(field(512, 30).samples[:64]))  # with an eighth of the content down its height
+    square = Signal(np.ascontiguousarray(field(512, 30).samples[:181, :181]))  # as many pixels
+    assert search_scale(wide).chosen > 1.5 * search_scale(square).chosen
+
+
+@given(
+    arrays(np.uint8, array_shapes(min_dims=3, max_dims=3, max_side=9)),
+    st.sampled_from(["gaussian", "positional"]),
+    st.sampled_from(["resize", "detail"]),
+)
+def test_every_picture_gets_a_scale(samples, kind, goal):
+    search = search_scale(Signal(samples), EncodingConfig(kind=kind, scale_for=goal))
     assert LEAST <= search.chosen < max(samples.shape) + 1
     assert np.isfinite([search.frequency, search.rate]).all()
     assert EncodingConfig(scale=search.chosen).sigma == search.chosen
@@ -114,13 +144,10 @@ def test_candidates_lie_around_the_chosen_one_which_is_the_best(photo):
 
 
 def test_what_it_looks_at_is_bounded():
-    rows = np.repeat(field(1024, 20).samples, 4, axis=0)  # 4096×1024
-    search = search_scale(Signal(rows))
-    values = rows / 65535
-    x, y = (
-        length * np.abs(values[near:, far:] - values[: -near or None, : -far or None]).mean()
-        for length, near, far in ((1024 / 4, 0, 4), (4096 / 4, 4, 0))
-    )  # so far apart are the cells that a network of this size tells apart
+    signal = field(1024, 20)
+    values, network = signal.samples / 65535, fftool.NetworkConfig(hidden=1024)  # which has room for all of it
+    x, y = (1024 * np.abs(np.diff(values, axis=axis)).mean() for axis in (1, 0))
+    search = search_scale(signal, network=network)
     assert search.cells == LOOKED_AT
     assert search.frequency == pytest.approx((x + y) / 2 / (values.std() * np.sqrt(8 * np.pi)), rel=0.01)
 
@@ -128,18 +155,20 @@ def test_what_it_looks_at_is_bounded():
 @pytest.mark.parametrize("holdout", [0.3, "lattice"])
 def test_held_out_pixels_have_no_say(photo, holdout):
     training = TrainingConfig(holdout=holdout)
-    held = split(photo.shape, training)
+    held = fftool.holdout.split(photo.shape, training)
     rows = photo.samples.reshape(-1, 3).copy()
     rows[held.test] = np.random.default_rng(0).integers(0, 256, (len(held.test), 3))
     changed = Signal(rows.reshape(photo.samples.shape))
-    assert search_scale(changed, training=training, split=held) == search_scale(photo, training=training, split=held)
+    assert search_scale(changed, training=training) == search_scale(photo, training=training)
     assert search_scale(changed) != search_scale(photo)
+    first = next(fftool.fit(changed, training=training))
+    assert first.network.config.encoding.scale_search == search_scale(photo, training=training)
 
 
 def test_a_lattice_halves_the_rate(photo):
     training = TrainingConfig(holdout="lattice")
-    search = search_scale(photo, training=training, split=split(photo.shape, training))
-    assert search == search_scale(Signal(np.ascontiguousarray(photo.samples[::2, ::2])), training=training)
+    search = search_scale(photo, training=training)
+    assert search == search_scale(Signal(np.ascontiguousarray(photo.samples[::2, ::2])))
     assert search.rate == pytest.approx(search_scale(photo).rate / 2, rel=0.02)
 
 
@@ -151,10 +180,28 @@ def test_a_network_too_small_for_a_picture_sees_a_coarser_one():
     assert LEAST < small.chosen < large.chosen / 3
 
 
+def test_a_second_signal_gets_a_search_of_its_own_or_none(photo):
+    first = next(fftool.fit(photo)).network.config.encoding
+    second = next(fftool.fit(field(32, 4), first)).network.config.encoding
+    assert (second.scale, second.scale_search) == (first.scale, None)
+
+
 def test_longer_training_takes_a_smaller_scale_between_the_pixels(photo):
     chosen = [search_scale(photo, training=TrainingConfig(epochs=epochs)).chosen for epochs in (5, 20, 80)]
     assert chosen == sorted(chosen, reverse=True)
     assert chosen[0] / chosen[2] == pytest.approx(2, rel=0.05)
+    assert search_scale(photo, training=TrainingConfig(seconds=5)).chosen == chosen[1]  # nobody knows how many
+
+
+@pytest.mark.parametrize("epochs", [1, 50, 10**9])
+@pytest.mark.parametrize("kind", ["gaussian", "positional"])
+def test_for_the_pixels_themselves_it_is_higher(photo, kind, epochs):
+    training = TrainingConfig(epochs=epochs)
+    resize, detail = (
+        search_scale(photo, EncodingConfig(kind=kind, scale_for=goal), training=training).chosen
+        for goal in ("resize", "detail")
+    )
+    assert detail > 1.2 * resize
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "positional"])
@@ -169,7 +216,7 @@ def test_training_with_it_comes_near_to_the_best_of_a_sweep(photo, kind):
     assert held_out("auto") > best - 0.8
 
 
-def test_for_the_pixels_themselves_it_is_higher_and_nearer_to_them(photo):
+def test_with_a_higher_one_the_pixels_are_nearer(photo):
     def trained(scale_for):
         encoding = EncodingConfig(scale_for=scale_for)
         for progress in fftool.fit(photo, encoding, training=TrainingConfig(epochs=20)):
@@ -184,6 +231,10 @@ def test_for_the_pixels_themselves_it_is_higher_and_nearer_to_them(photo):
 def test_a_scale_that_is_still_open_is_no_number():
     with pytest.raises(SettingError, match="still to be chosen"):
         _ = EncodingConfig().sigma
+    with pytest.raises(SettingError, match="the scale is automatic"):
+        EncodingConfig(scale="automatic")
+    with pytest.raises(SettingError, match="basic encoding has no scale"):
+        search_scale(field(32, 4), EncodingConfig(kind="basic"))
     with pytest.raises(SettingError, match="its search came to another"):
         EncodingConfig(scale=3, scale_search=search_scale(field(32, 4)))
 
@@ -244,6 +295,38 @@ def test_compare_has_it_in_its_place(run, photo_path, tmp_path):
     assert len(np.unique(figure.reshape(-1, figure.shape[-1]), axis=0)) > 50
 
 
+def test_only_what_was_chosen_here_is_explained(run, photo_path, tmp_path):
+    """A checkpoint's scale was chosen for the picture that it was trained on, which may be another."""
+    fftool.write_image(tmp_path / "other.png", field(64, 3).samples)
+    assert run("train", "other.png", *SMALL, "-o", "other.st").returncode == 0
+    fftool.write_image(tmp_path / "grey.png", field(64, 9).samples)
+    done = run("compare", "grey.png", "other.st", "--scale", "auto", *SMALL, "--explain", "scale.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("chosen for resize") == 1
+    assert pixels(tmp_path / "scale.png").shape[0] < 1000  # one row of panels
+
+
+def test_the_spectrum_of_a_wave_is_in_its_octave():
+    wave = np.sin(2 * np.pi * 16 * np.arange(256) / 256)
+    frequency, share = radial_spectrum(Signal(fftool.quantize(np.tile(0.5 + 0.4 * wave, (256, 1)), 8)[..., None]))
+    assert frequency[share.argmax()] == 16
+    assert share[(frequency >= 8) & (frequency <= 32)].sum() > 0.99 * share.sum()
+    assert radial_spectrum(Signal(np.full((20, 30, 3), 40_000, np.uint16)))[1].max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "positional"])
+def test_the_frequencies_of_a_candidate_are_those_that_B_has(kind):
+    octaves = np.linspace(-8, 8, 4001)
+    shares = density(kind, 9.0, 2**octaves)
+    assert np.trapezoid(shares, octaves) == pytest.approx(1, rel=0.01)
+    B = fftool.frequency_matrix(EncodingConfig(kind=kind, scale=9.0, dimension=20_000), 2, generator(0, "frequencies"))
+    drawn = np.log2(np.linalg.norm(B.numpy(), axis=0))
+    for low, high in ((0, 2), (2, 3), (3, 4)):
+        inside = (octaves >= low) & (octaves <= high)
+        expected = np.trapezoid(shares[inside], octaves[inside])
+        assert ((drawn >= low) & (drawn <= high)).mean() == pytest.approx(expected, abs=0.02)
+
+
 @pytest.mark.parametrize("samples", [np.full((1, 1, 1), 9, np.uint8), np.full((30, 20, 3), 9, np.uint8)])
 def test_flat_pictures_are_explained(run, samples, tmp_path):
     fftool.write_image(tmp_path / "flat.png", samples)
@@ -258,8 +341,11 @@ def test_flat_pictures_are_explained(run, samples, tmp_path):
     [
         (("train", "--scale", 3, "--scale-for", "detail"), "--scale-for is for --scale auto"),
         (("compare", "--scale", 3, "--scale-for", "detail"), "--scale-for is for --scale auto"),
-        (("compare", "--scale", 3, "--explain", "scale.png"), "there is no --scale auto"),
-        (("compare", "--encoding", "basic", "--explain", "scale.png"), "there is no --scale auto"),
+        (("train", "--encoding", "basic", "--scale-for", "detail"), "--scale-for is for --scale auto"),
+        (("compare", "--scale", 3, "--explain", "scale.png"), "none is to be chosen"),
+        (("compare", "--scale", "auto", "--encoding", "basic", "--explain", "scale.png"), "none is to be chosen"),
+        (("train", "--hidden", "1" + 160 * "0"), "parameters"),
+        (("train", "--dimension", "1" + 310 * "0"), "parameters"),
         (("compare", "--scale", "auto", "--scale", "auto"), "asked for 2 times"),
         (("train", "--scale", "autumn"), "'autumn' is no scale"),
         (("compare", "--scale", "autumn"), "'autumn' is no scale"),

@@ -15,7 +15,7 @@ import typer
 from fftool.checkpoint import describe, save
 from fftool.cli import options, terminal
 from fftool.cli.outcomes import document, show_table, write_csv
-from fftool.cli.train import scale_rows, status
+from fftool.cli.train import how_chosen, status
 from fftool.config import MAX_SHEET_PIXELS, EncodingConfig, TrainingConfig, encodings
 from fftool.errors import FFToolError, SettingError
 from fftool.files import check_folder, check_writable, readable_name
@@ -108,9 +108,9 @@ def compare(
         raise SettingError("there is nothing to compare", "name scales, encodings or checkpoints: --scale 1 --scale 25")
     if not to_train:
         _refuse_training_options(context)
-    options.check_scale_for(context, [each.scale for each in to_train])
-    if explain and not any(each.scale == "auto" and each.uses_scale for each in to_train):
-        raise SettingError("--explain shows how auto chose, and there is no --scale auto", "add it, or leave it out")
+    options.check_scale_for(context, to_train)
+    if explain and not any(each.is_open for each in to_train):
+        raise SettingError("--explain shows how auto chooses a scale, and none is to be chosen", "add --scale auto")
     _check_distinct(checkpoints or [], "name each variant once")
     kept = {each: models / f"{each.file_name}.st" for each in to_train} if models else {}
     files = Files(output, curves, explain, table, kept)
@@ -144,8 +144,10 @@ def compare(
 
 def _tell_choices(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
-        for how in scale_rows(outcome.network.config.encoding, outcome.scale_seconds).values():
-            terminal.note(f"{outcome.network.config.encoding.kind} σ={how}", style="dim")
+        encoding = outcome.network.config.encoding
+        if encoding.scale_search and outcome.scale_seconds is not None:  # chosen here
+            how = how_chosen(encoding, encoding.scale_search)
+            terminal.say(f"{outcome.name}: {how}, in {outcome.scale_seconds:.2f} s")
 
 
 def _length(training: TrainingConfig) -> str:
@@ -268,7 +270,8 @@ def _draw(
         if files.curves:
             curves(outcomes, title).save(files.curves)
             written.append(files.curves)
-        chosen = [each.network.config.encoding for each in outcomes if each.network.config.encoding.scale_search]
+        trained = [each.network.config.encoding for each in outcomes if each.scale_seconds is not None]
+        chosen = [encoding for encoding in trained if encoding.scale_search]
         if files.explanation and chosen:
             explanation(signal, chosen).save(files.explanation)
             written.append(files.explanation)

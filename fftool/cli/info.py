@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from fftool.checkpoint import Description, describe
 from fftool.cli import options, terminal
-from fftool.cli.train import quality_rows, scale_rows
+from fftool.cli.train import quality_rows, scale_row
 
 
 def info(model: options.Model, as_json: options.Json = False) -> None:
@@ -28,7 +28,7 @@ def _rows(description: Description) -> dict[str, str]:
         "size": f"{size} ({', '.join(reversed(signal.axes))})",
         "channels": f"{signal.channels} × {signal.bits} bits",
         "encoding": f"{encoding.kind}, {encoding.frequencies(len(signal.axes))} frequencies{scale}",
-        **scale_rows(encoding),
+        **scale_row(encoding),
         "network": " -> ".join(str(width) for width in config.widths),
         "training": f"{training.epochs} epochs, batches of {training.batch_size}, learning rate "
         f"{training.learning_rate:g}, {training.loss} loss, seed {training.seed}, on {training.device}",

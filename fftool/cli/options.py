@@ -45,7 +45,7 @@ Scale = Annotated[
 ScaleFor = Annotated[
     config.ScaleGoal,
     network_option(
-        "--scale-for", help="What auto has in view: what lies between the pixels, or with a higher σ these themselves."
+        "--scale-for", help="What auto is for: resize, drawing at other sizes; detail, the pixels themselves."
     ),
 ]
 Dimension = Annotated[int, network_option("--dimension", help="m: the number of frequencies.")]
@@ -252,10 +252,10 @@ Holdout = Annotated[
 ]
 
 
-def check_scale_for(context: typer.Context, scales: Iterable[config.Scale]) -> None:
+def check_scale_for(context: typer.Context, encodings: Iterable[EncodingConfig]) -> None:
     """Refuse a goal for a choice that is not made."""
-    if "auto" not in scales and given(context, ("scale_for",)):
-        raise SettingError("--scale-for is for --scale auto", "leave --scale-for out, or the number of --scale")
+    if given(context, ("scale_for",)) and not any(encoding.is_open for encoding in encodings):
+        raise SettingError("--scale-for is for --scale auto", "leave one of --scale-for and the number out")
 
 
 def check_show(show: bool, as_json: bool) -> None:

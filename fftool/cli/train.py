@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fftool.cli import options, terminal
-from fftool.config import Config, EncodingConfig, Holdout, TrainingResult
+from fftool.config import Config, EncodingConfig, Holdout, ScaleSearch, TrainingResult
 from fftool.files import check_writable
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ def train(
 
     Ctrl-C stops early and keeps what was learnt so far.
     """
-    options.check_scale_for(context, [scale])
     settings = replace(settings, encoding=replace(settings.encoding, kind=encoding, scale=scale))
+    options.check_scale_for(context, [settings.encoding])
     check_writable(output, picture)
     from fftool.media.image import read_image
 
@@ -110,7 +110,7 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
         return
     terminal.show_rows(
         {
-            **scale_rows(config.encoding, progress.scale_seconds),
+            **scale_row(config.encoding, progress.scale_seconds),
             **quality_rows(result, config.training.holdout),
             "time": f"{progress.seconds:.1f} s ({rate:,.0f} pixels/s on {config.training.device}, in {precision})",
             "parameters": f"{config.parameters:,}",
@@ -121,15 +121,20 @@ def _show(progress: Progress, result: TrainingResult, output: Path, as_json: boo
     terminal.note(f"Draw it at any size: fftool render {shlex.quote(name)} --size 500x500", style="dim")
 
 
-def scale_rows(encoding: EncodingConfig, seconds: float | None = None) -> dict[str, str]:
-    """How σ was chosen, as people read it; nothing where somebody named it."""
+def scale_row(encoding: EncodingConfig, seconds: float | None = None) -> dict[str, str]:
+    """How σ was chosen, as a row; none where somebody named it."""
     if (search := encoding.scale_search) is None:
         return {}
     took = "" if seconds is None else f", in {seconds:.2f} s"
-    return {
-        "scale": f"{search.chosen:g}, chosen for {encoding.scale_for}: "
-        f"{search.frequency:.3g} cycles a side on average, seen with {search.rate:.3g} pixels a side{took}"
-    }
+    return {"scale": f"{search.chosen:g}, {how_chosen(encoding, search)}{took}"}
+
+
+def how_chosen(encoding: EncodingConfig, search: ScaleSearch) -> str:
+    """How σ was chosen, in a few words."""
+    return (
+        f"chosen for {encoding.scale_for}: {search.frequency:.3g} cycles a side on average, "
+        f"seen with {search.rate:.3g} pixels a side"
+    )
 
 
 def search_document(encoding: EncodingConfig, seconds: float | None) -> dict[str, Any] | None:

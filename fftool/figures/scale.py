@@ -21,7 +21,7 @@ CHOSEN, NYQUIST = to_rgba(COLOURS[1]), to_rgba(COLOURS[0])
 COLOUR_MAP = colormaps["viridis"]
 TITLE_LENGTH = 60
 ROW, PANEL_WIDTH, PANEL_HEIGHT = 4.3, 4.6, 2.9  # inches
-ANALYSED_SIDE = 4096  # pixels: larger pictures are reduced first
+ANALYSED_SIDE = 2048  # pixels: larger pictures are reduced first
 BINS_PER_OCTAVE = 2
 
 
@@ -100,7 +100,7 @@ def _frequency_axis(axes: Axes, search: ScaleSearch, shape: tuple[int, ...]) -> 
     """A logarithmic one, with all candidates and Nyquist on it."""
     low, high = min(shape) / 2, max(shape) / 2
     scales = [candidate.scale for candidate in search.candidates]
-    axes.set(xscale="log", xlim=(min(0.7, 0.8 * scales[0]), 1.5 * max(high, scales[-1])))
+    axes.set(xscale="log", xlim=(0.8 * min(0.9, low, scales[0]), 1.5 * max(high, scales[-1])))
     axes.xaxis.set_major_formatter("{x:g}")
     for limit in {low, high}:
         axes.axvline(limit, color=NYQUIST, linestyle="--", linewidth=1)
@@ -129,7 +129,7 @@ def radial_spectrum(signal: Signal) -> tuple[NDArray[np.float64], NDArray[np.flo
     weights = window("hann", shape) if min(shape) > 2 else np.ones(shape)
     power = np.zeros(shape)
     for channel in np.moveaxis(signal.samples, -1, 0):
-        values = downscale_local_mean(channel, (step, step)).astype(np.float32)
+        values = downscale_local_mean(channel, (step, step)) / np.iinfo(channel.dtype).max
         power += np.abs(np.fft.fft2((values - np.average(values, weights=weights)) * weights)) ** 2
     y, x = (np.fft.fftfreq(length, 1 / length) for length in shape)
     radius = np.hypot(y[:, None], x)
