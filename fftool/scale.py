@@ -23,26 +23,26 @@ from fftool.config import (
     parameter_count,
 )
 from fftool.errors import SettingError
-from fftool.holdout import Split, split
+from fftool.holdout import Split, split, trained_cells
 from fftool.signal import Signal
 
 METHOD = "mean frequency"
 LEAST = 0.5  # σ, for signals that hardly change
 OCTAVES = (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2)  # where candidates are, from the chosen one
 CAPACITY = 2.5  # cells for each parameter of a network: more are lost on it
-EPOCHS = (5, 150)  # between which σ was seen to fall
+EPOCHS, LEAST_EPOCHS, MOST_EPOCHS = 20, 5, 150  # for which `LAWS` were measured, and between which σ was seen to fall
 
 
 @dataclass(frozen=True, kw_only=True)
 class Law:
-    """The best σ = factor · frequency^frequency_power · rate^rate_power · (20 / epochs)^fall, and what others lose."""
+    """The best σ is factor · frequency^frequency_power · rate^rate_power · (EPOCHS / epochs)^fall."""
 
     factor: float
     frequency_power: float
     rate_power: float
     fall: float
     positional: float  # times as high is positional's σ, the highest of its frequencies, as gaussian's
-    below: float  # dB lost one octave below the best σ; it grows with the square
+    below: float  # dB lost one octave below the best σ, and above it; they grow with the square
     above: float
 
     def score(self, scale: float, best: float) -> float:
@@ -103,11 +103,11 @@ def _search(
     signal: Signal, encoding: EncodingConfig, network: NetworkConfig, training: TrainingConfig, held: Split | None
 ) -> ScaleSearch:
     parameters = min(parameter_count(layer_widths(signal.config, encoding, network)), MAX_PARAMETERS)
-    law, changes = LAWS[encoding.scale_for], measure(signal, held, CAPACITY * parameters)
+    room = CAPACITY * parameters
+    law, changes = LAWS[encoding.scale_for], measure(signal, held, room)
     frequency = changes.frequency * (changes.signal if encoding.scale_for == "resize" else 1)
     factor = law.factor * (law.positional if encoding.kind == "positional" else 1)
-    if training.seconds is None:  # else nobody knows how many epochs there will be
-        factor *= (20 / min(max(training.epochs, EPOCHS[0]), EPOCHS[1])) ** law.fall
+    factor *= (EPOCHS / _epochs(training, trained_cells(signal.shape, training.holdout) / room)) ** law.fall
     best = factor * frequency**law.frequency_power * changes.rate**law.rate_power
     best = max(min(best, changes.rate), LEAST)
     scales = [_rounded(best * 2**octave) for octave in OCTAVES]
@@ -119,6 +119,17 @@ def _search(
         candidates=tuple(ScaleCandidate(scale=scale, score=law.score(scale, best)) for scale in scales),
         chosen=_rounded(best),
     )
+
+
+def _epochs(training: TrainingConfig, crowd: float) -> float:
+    """How long a signal is learnt, for σ: as many epochs as were measured, where nobody knows how many there will be.
+
+    With more cells than there is room for, by a factor of `crowd`, few epochs already are as good as many.
+    """
+    if training.seconds is not None:
+        return EPOCHS
+    epochs = min(max(training.epochs, LEAST_EPOCHS), MOST_EPOCHS)
+    return max(epochs, min(epochs * crowd, EPOCHS))
 
 
 def _rounded(scale: float) -> float:

@@ -193,6 +193,14 @@ def test_longer_training_takes_a_smaller_scale_between_the_pixels(photo):
     assert search_scale(photo, training=TrainingConfig(seconds=5)).chosen == chosen[1]  # nobody knows how many
 
 
+def test_what_a_network_has_no_room_for_is_not_learnt_by_heart():
+    signal, network = field(256, 20), fftool.NetworkConfig(hidden=8)
+    few, many, most = (
+        search_scale(signal, network=network, training=TrainingConfig(epochs=epochs)).chosen for epochs in (5, 20, 80)
+    )
+    assert few == many > most
+
+
 @pytest.mark.parametrize("epochs", [1, 50, 10**9])
 @pytest.mark.parametrize("kind", ["gaussian", "positional"])
 def test_for_the_pixels_themselves_it_is_higher(photo, kind, epochs):
