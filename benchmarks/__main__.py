@@ -142,8 +142,8 @@ def show(found: Sequence[Figure], about: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("pictures", nargs="*", type=Path, help="to learn; else photographs that scikit-image has")
-    parser.add_argument("--full", action="store_true", help="takes 80 minutes and 1 GB of disk, not two minutes")
-    parser.add_argument("--only", choices=TABLES, help="one table of figures, not all; scale takes an hour with --full")
+    parser.add_argument("--full", action="store_true", help="takes an hour and 1 GB of disk, not two minutes")
+    parser.add_argument("--only", choices=TABLES, help="one table of figures, not all")
     parser.add_argument("--json", action="store_true", help="print one JSON document, with what each figure is made of")
     arguments = parser.parse_args()
     extent = FULL if arguments.full else QUICK

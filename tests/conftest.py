@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 from fftool.cli import app
 from fftool.learner import Learner
-from fftool.signal import Signal
+from fftool.signal import Signal, quantize
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 FFTOOL = Path(sys.executable).with_name("fftool")
@@ -86,6 +86,15 @@ def model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "model.st"
     fftool.save(progress.network, path)
     return path
+
+
+def field(side: int, bandwidth: float, seed: int = 0) -> Signal:
+    """A Gaussian random field whose spectrum has that standard deviation, in cycles a side, along each axis."""
+    noise = np.fft.fft2(np.random.default_rng(seed).standard_normal((side, side)))
+    frequency = np.fft.fftfreq(side, 1 / side)
+    squares = frequency[:, None] ** 2 + frequency**2
+    values = np.fft.ifft2(noise * np.exp(-squares / (4 * bandwidth**2))).real  # so that the power has that width
+    return Signal(quantize(0.5 + 0.15 * values / values.std(), 16)[..., None])
 
 
 def recorded_visits(monkeypatch):
