@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fftool.checkpoint import encode, load
-from fftool.config import Device, EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.config import Device, EncodingConfig, NetworkConfig, ScaleSearch, TrainingConfig
 from fftool.device import select_device
 from fftool.files import readable_name
 from fftool.metrics import Quality
@@ -40,6 +40,11 @@ class Outcome:
     seconds: float | None = None  # of training, where it was trained here
     scale_seconds: float | None = None  # of these, for choosing σ
     history: tuple[Epoch, ...] = ()
+
+    @property
+    def chosen_scale(self) -> ScaleSearch | None:
+        """How σ was chosen for this signal: of a checkpoint, it was for the one that it was trained on."""
+        return None if self.scale_seconds is None else self.network.config.encoding.scale_search
 
 
 def learn(

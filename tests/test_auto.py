@@ -82,7 +82,7 @@ def test_only_what_was_chosen_here_is_explained(run, photo_path, tmp_path):
 
 
 def test_the_spectrum_of_a_wave_is_in_its_octave():
-    wave = np.sin(2 * np.pi * 16 * np.arange(256) / 256)
+    wave = np.cos(2 * np.pi * 16 * (np.arange(256) + 0.5) / 256)
     frequency, share = radial_spectrum(Signal(fftool.quantize(np.tile(0.5 + 0.4 * wave, (256, 1)), 8)[..., None]))
     assert frequency[share.argmax()] == 16
     assert share[(frequency >= 8) & (frequency <= 32)].sum() > 0.99 * share.sum()

@@ -144,9 +144,8 @@ def compare(
 
 def _tell_choices(outcomes: list[Outcome]) -> None:
     for outcome in outcomes:
-        encoding = outcome.network.config.encoding
-        if encoding.scale_search and outcome.scale_seconds is not None:  # chosen here
-            how = how_chosen(encoding, encoding.scale_search)
+        if outcome.chosen_scale:
+            how = how_chosen(outcome.network.config.encoding, outcome.chosen_scale)
             terminal.say(f"{outcome.name}: {how}, in {outcome.scale_seconds:.2f} s")
 
 
@@ -270,8 +269,7 @@ def _draw(
         if files.curves:
             curves(outcomes, title).save(files.curves)
             written.append(files.curves)
-        trained = [each.network.config.encoding for each in outcomes if each.scale_seconds is not None]
-        chosen = [encoding for encoding in trained if encoding.scale_search]
+        chosen = [outcome.network.config.encoding for outcome in outcomes if outcome.chosen_scale]
         if files.explanation and chosen:
             explanation(signal, chosen).save(files.explanation)
             written.append(files.explanation)

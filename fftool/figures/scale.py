@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import NDArray
-from skimage.filters import window
+from scipy.fft import dctn
 from skimage.transform import downscale_local_mean
 
 from fftool.config import EncodingConfig, EncodingKind, ScaleSearch
@@ -100,7 +100,7 @@ def _frequency_axis(axes: Axes, search: ScaleSearch, shape: tuple[int, ...]) -> 
     """A logarithmic one, with all candidates and Nyquist on it."""
     low, high = min(shape) / 2, max(shape) / 2
     scales = [candidate.scale for candidate in search.candidates]
-    axes.set(xscale="log", xlim=(0.8 * min(0.9, low, scales[0]), 1.5 * max(high, scales[-1])))
+    axes.set(xscale="log", xlim=(0.8 * min(0.5, scales[0]), 1.5 * max(high, scales[-1])))
     axes.xaxis.set_major_formatter("{x:g}")
     for limit in {low, high}:
         axes.axvline(limit, color=NYQUIST, linestyle="--", linewidth=1)
@@ -120,22 +120,21 @@ def density(kind: EncodingKind, scale: float, frequency: NDArray[np.float64]) ->
 
 
 def radial_spectrum(signal: Signal) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The share of a picture's variance in the octave around each frequency, by FFT and a Hann window.
+    """The share of a picture's variance in the octave around each frequency, by a cosine transform.
 
-    Both have shape (n,), and frequencies are in cycles per side. All shares are 0 for a picture of a single colour.
+    Its waves end at the picture's edges as the picture does, so that nothing has to be faded out there. Both have shape
+    (n,), and frequencies are in cycles per side, from half a cycle up. All shares are 0 for a single colour.
     """
     step = ceil(max(signal.shape) / ANALYSED_SIDE)
     shape = tuple(ceil(length / step) for length in signal.shape)
-    weights = window("hann", shape) if min(shape) > 2 else np.ones(shape)
     power = np.zeros(shape)
     for channel in np.moveaxis(signal.samples, -1, 0):
         values = downscale_local_mean(channel, (step, step)) / np.iinfo(channel.dtype).max
-        power += np.abs(np.fft.fft2((values - np.average(values, weights=weights)) * weights)) ** 2
-    y, x = (np.fft.fftfreq(length, 1 / length) for length in shape)
-    radius = np.hypot(y[:, None], x)
+        power += dctn(values - values.mean(), norm="ortho") ** 2
     power[0, 0] = 0
-    bins = np.round(BINS_PER_OCTAVE * np.log2(np.maximum(radius, 1))).astype(int).ravel()
-    filled = np.unique(bins)
-    sums = np.bincount(bins, power.ravel())[filled]
+    y, x = (np.arange(length) / 2 for length in shape)
+    octaves = np.log2(np.maximum(np.hypot(y[:, None], x), 0.5))
+    bins, which = np.unique(np.round(BINS_PER_OCTAVE * octaves), return_inverse=True)
+    sums = np.bincount(which.ravel(), power.ravel())
     shares: NDArray[np.float64] = sums * BINS_PER_OCTAVE / max(float(sums.sum()), 1e-12)
-    return 2 ** (filled / BINS_PER_OCTAVE), shares
+    return 2 ** (bins / BINS_PER_OCTAVE), shares
