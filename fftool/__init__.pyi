@@ -1,7 +1,9 @@
 from .checkpoint import Description as Description
 from .checkpoint import describe as describe
 from .checkpoint import load as load
+from .checkpoint import load_run as load_run
 from .checkpoint import save as save
+from .checkpoint import save_run as save_run
 from .config import Config as Config
 from .config import EncodingConfig as EncodingConfig
 from .config import NetworkConfig as NetworkConfig
@@ -28,5 +30,6 @@ from .signal import quantize as quantize
 from .training import Progress as Progress
 from .training import evaluate as evaluate
 from .training import fit as fit
+from .training import resume as resume
 
 __version__: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from math import prod
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fftool.buffers import Buffers
+from fftool.device import memory_errors
 from fftool.encoding import fourier_features
 from fftool.grid import cell_centres, index_dtype
 from fftool.network import CoordinateMLP
@@ -22,8 +24,8 @@ BLOCK = 2**12  # cells whose features are computed at once to be kept
 class Features:
     """What the first layer is given for each cell of a grid.
 
-    A step takes 1.1 µs a cell, of which 0.04 are for fetching features that were kept; computing them takes 0.14. (On
-    two cores with AMX, in batches of 3072.)
+    They are kept if they take up to KEPT_BYTES, and there is memory for them. A step takes 1.1 µs a cell, of which 0.04
+    are for fetching features that were kept; computing them takes 0.14. (On two cores with AMX, in batches of 3072.)
     """
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], precision: torch.dtype) -> None:
@@ -31,7 +33,8 @@ class Features:
         self.exact, self.buffers = Buffers(network.device), Buffers(network.device, precision)
         self.kept = None
         if self.B is not None and prod(shape) * self.width * precision.itemsize <= KEPT_BYTES:
-            self.kept = self._all()
+            with suppress(MemoryError), memory_errors():
+                self.kept = self._all()
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Those of some cells, by their row-major number: with shape (n, 2m). The next ones overwrite them."""
@@ -66,7 +69,12 @@ class Values:
         return torch.index_select(bits, 0, index).view(self.rows.dtype) / self.peak
 
 
-def shuffled(cells: int, size: int, generator: torch.Generator, device: torch.device) -> Iterator[Tensor]:
-    """The numbers from 0 to cells - 1 in a new order, in batches. The order is the same on every device."""
+def shuffled(
+    cells: int, size: int, generator: torch.Generator, device: torch.device, first: int = 0
+) -> Iterator[Tensor]:
+    """The numbers from 0 to cells - 1 in a new order, in batches; without the `first` ones, if they are done already.
+
+    The order is the same on every device.
+    """
     order = torch.randperm(cells, generator=generator, dtype=index_dtype(cells))
-    yield from order.to(device).split(size)
+    yield from order[first:].to(device).split(size)

@@ -31,6 +31,7 @@ MAX_LAYERS = 1000
 MAX_EPOCHS = 10**9
 MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
+MAX_SIDE = 2**31 - 1
 MAX_SHEET_PIXELS = 2**26  # in each drawing on a sheet, where a few hundred a side can be seen
 MAX_SCALE = 1e9  # far above what the largest picture can show, and below where a phase overflows
 
@@ -60,6 +61,7 @@ class SignalConfig:
     channels: int
     bits: int
     source: str = ""
+    sha256: str = ""  # of the samples: see Signal
 
     def __post_init__(self) -> None:
         _require(
@@ -67,7 +69,11 @@ class SignalConfig:
             f"the signal's axes {self.axes} and shape {self.shape} do not match",
             "give one size for each axis",
         )
-        _require(min(self.shape) > 0, f"the signal's shape is {self.shape}", "every size is at least 1")
+        _require(
+            min(self.shape) > 0 and max(self.shape) <= MAX_SIDE,
+            f"the signal's shape is {self.shape}",
+            f"every size is a number from 1 to {MAX_SIDE:,}",
+        )
         _require(self.channels > 0, f"the signal has {self.channels} channels", "at least 1 is needed")
         check_bits(self.bits)
 
@@ -220,6 +226,23 @@ class TrainingResult:
     psnr: float | None = None
     ssim: float | None = None
     holdout_psnr: float | None = None
+    retreats: int = 0  # to the start of an epoch, with a smaller step, from a loss that was not finite
+
+    def __post_init__(self) -> None:
+        counts = self.epochs, self.steps, self.retreats
+        _require(min(counts) >= 0, f"a training has come to {self}", "there is no less than nothing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavingConfig:
+    """How `train` keeps what it has learnt while it goes on. No part of a checkpoint."""
+
+    every: float = 30.0  # seconds
+
+    def __post_init__(self) -> None:
+        _require(
+            0 < self.every < math.inf, f"the time between saves is {self.every} seconds", "it is a positive number"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +265,7 @@ class TrainingConfig:
     seed: int = 0
     device: Device = "auto"
     threads: int | None = None  # of the CPU; as many as torch finds fit
-    result: TrainingResult | None = None
+    result: TrainingResult | None = None  # so far, where training is unfinished
 
     def __post_init__(self) -> None:
         _require(

@@ -12,28 +12,27 @@ class Replayed:
     """A function of one tensor that does the same work each time, as a CUDA graph once it has run a few times.
 
     A training step is about fifty kernels, each of which takes longer to launch from Python than to run. The result is
-    overwritten by the next call. An input of another shape than the first one's, such as an epoch's last batch, is
-    worked on kernel by kernel.
+    overwritten by the next call. An input with another number of rows, such as an epoch's last batch, is worked on
+    kernel by kernel.
     """
 
     EAGER_RUNS = 3  # before the capture, so that libraries and memory are set up, as torch's notes on graphs ask for
 
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[[Tensor], Tensor], rows: int) -> None:
+        self.function, self.rows = function, rows
         self.runs = 0
         self.input: Tensor | None = None
         self.output: Tensor | None = None
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, argument: Tensor) -> Tensor:
-        if self.input is None:
-            self.input = argument.clone()
-        if argument.shape != self.input.shape:
+        if len(argument) != self.rows:
             return self.function(argument)
         if self.runs < self.EAGER_RUNS:
             self.runs += 1
             return self._aside(argument)
-        if self.graph is None:
+        if self.graph is None or self.input is None:
+            self.input = argument.clone()
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):  # which records, and runs nothing
                 self.output = self.function(self.input)

@@ -18,3 +18,16 @@ class FFToolError(Exception):
 
 class SettingError(FFToolError):
     """A setting outside of its range: the request itself is wrong, whatever the files hold."""
+
+
+def as_problem(error: Exception) -> FFToolError:
+    """What the system says, as a problem of the person at the keyboard."""
+    match error:
+        case FFToolError():
+            return error
+        case OSError():
+            what = error.filename or "standard output"
+            return FFToolError(f"{what}: {error.strerror}", "name another file, or send the output elsewhere")
+        case MemoryError():
+            return FFToolError("there is not enough memory", "close other programs, or use a smaller picture or size")
+    raise error

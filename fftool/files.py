@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -95,28 +96,70 @@ def readable_name(path: Path) -> str:
 
 
 @contextmanager
+def reserved(path: Path) -> Iterator[None]:
+    """Keep other processes from writing a file meanwhile. It may be reserved again within.
+
+    What a killed process leaves beside the file is used and removed by the next one that writes it. Raises FFToolError
+    where another process has reserved it, or nothing can be written there.
+    """
+    from filelock import FileLock, Timeout  # 36 ms
+
+    target = Path(os.path.realpath(path))
+    if _is_device(target):
+        yield
+        return
+    lock = FileLock(_beside(target, "lock"), blocking=False, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise FFToolError(
+            f"{path} is being written by another fftool", "wait until it is done, or name another file with -o"
+        ) from None
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield
+    finally:
+        if lock.lock_counter == 1:
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write: moved to `path` in one step once complete, removed on any failure.
 
-    Raises FFToolError where writing fails; `path` is then as it was before.
+    Raises FFToolError where writing fails, or another process is writing it; `path` is then as it was before.
     """
     target = Path(os.path.realpath(path))  # so that a link stays a link
     try:
-        if target.exists() and not target.is_file():  # a device or a pipe can't be replaced, and holds nothing
+        if _is_device(target):
             with target.open("wb") as file:
                 yield file
             return
-        draft = target.with_name(f".fftool-{os.urandom(8).hex()}.part")
-        try:
-            with draft.open("xb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        with reserved(path):
+            draft = _beside(target, "part")
+            try:
+                draft.unlink(missing_ok=True)  # of a process that was killed
+                with draft.open("xb") as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def _is_device(target: Path) -> bool:
+    """Whether it is a device or a pipe, which can't be replaced, and holds nothing."""
+    return target.exists() and not target.is_file()
+
+
+def _beside(target: Path, kind: str) -> Path:
+    """A file that goes with the target: of the same name in every process, and short whatever the target's name is."""
+    return target.with_name(f".fftool-{sha256(os.fsencode(target.name)).hexdigest()[:16]}.{kind}")
 
 
 def _unwritable(path: Path, error: OSError) -> FFToolError:

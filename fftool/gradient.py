@@ -86,7 +86,7 @@ class Gradient:
         self.buffers = Buffers(network.device, precision)
 
     def __call__(self, features: Tensor, values: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """One batch, which may be smaller than the first one, not larger.
+        """One batch.
 
         Args:
             features: the network's first layer's input, with shape (n, 2m), of the precision of the products.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -70,6 +70,11 @@ class CoordinateMLP(nn.Module):
         return self.encoding.B if isinstance(self.encoding, FourierFeatures) else None
 
     @property
+    def is_finite(self) -> bool:
+        """Whether all weights, biases and frequencies are finite numbers."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.state_dict().values())
+
+    @property
     def device(self) -> torch.device:
         return next(self.parameters()).device
 
@@ -81,12 +86,16 @@ def rectified(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.addmm(bias, x, weight.t()).relu_()
 
 
-def generator(seed: int, stream: Literal["frequencies", "weights", "order", "holdout"]) -> torch.Generator:
+Stream = Literal["frequencies", "weights", "order", "holdout"]
+
+
+def generator(seed: int, stream: Stream, *within: int) -> torch.Generator:
     """One of the independent random streams of a seed, on the CPU, so that every device starts from the same numbers.
 
     Streams of their own keep variants comparable: another encoding changes neither the initial weights of equal shape
-    nor the order in which pixels are visited.
+    nor the order in which pixels are visited. That has one `within` it for each epoch, so that training can begin at
+    any of them.
     """
-    key = ("frequencies", "weights", "order", "holdout").index(stream)
-    state = np.random.SeedSequence(seed, spawn_key=(key,)).generate_state(1, np.uint64)
+    key = get_args(Stream).index(stream)
+    state = np.random.SeedSequence(seed, spawn_key=(key, *within)).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))

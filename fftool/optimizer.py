@@ -21,6 +21,10 @@ class Optimizer(Protocol):
 
     def step(self, gradients: list[Tensor], learning_rate: Tensor) -> None: ...
 
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """What it remembers from one step to the next, by name: the tensors themselves, and no copies."""
+
 
 class Adam:
     """Adam (Kingma and Ba, 2015), by torch's fused kernel.
@@ -44,6 +48,12 @@ class Adam:
             lr=learning_rate, beta1=self.betas[0], beta2=self.betas[1], eps=1e-8,
             weight_decay=0, amsgrad=False, maximize=False,
         )  # fmt: skip
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The means, squares and counts of steps of each parameter."""
+        parts = {"means": self.means, "squares": self.squares, "counts": self.counts}
+        return {f"{name}.{i}": tensor for name, tensors in parts.items() for i, tensor in enumerate(tensors)}
 
 
 # Odd polynomials of degree 5, one after the other: each brings what those before it have made of the singular values
@@ -112,6 +122,12 @@ class Muon:
             for matrix, direction in zip(matrices, update, strict=True):
                 matrix.addcmul_(direction, learning_rate, value=-growth)
         self.adam.step([gradients[i] for i in self.rest], self.ADAMS_SHARE * learning_rate)
+
+    @property
+    def state(self) -> dict[str, Tensor]:
+        """The mean gradients of each group of matrices, and Adam's."""
+        means = {f"means.{i}": tensor for i, tensor in enumerate(self.means)}
+        return means | {f"adam.{name}": tensor for name, tensor in self.adam.state.items()}
 
 
 def make_optimizer(name: OptimizerName, network: CoordinateMLP, precision: torch.dtype) -> Optimizer:

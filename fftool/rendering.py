@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from fftool.buffers import Buffers
 from fftool.config import check_bits
+from fftool.device import block_size, enough_memory, in_blocks
 from fftool.errors import FFToolError, SettingError
 from fftool.grid import cell_centres, pieces
 from fftool.network import CoordinateMLP, rectified
@@ -20,6 +22,7 @@ from fftool.waves import Waves
 
 BLOCK = {"cpu": 8192}  # cells; 4096 are 3 to 10 % slower, fewer more so, and 16384 no faster
 LARGE_BLOCK = 2**16  # on other devices, which have to be kept busy
+LEAST_BLOCK = 256  # where memory is short
 BAND = 2**18  # cells that are handed over at once
 
 Report = Callable[[int], object]
@@ -85,33 +88,47 @@ def _bands(
     network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, bits: int, report: Report
 ) -> Iterator[Samples]:
     rows, width = prod(shape[:-1]), shape[-1]
-    block = BLOCK.get(network.device.type, LARGE_BLOCK)
-    drawing = _Drawing(network, shape, region, min(width, block))
     size = max(1, BAND // width)  # rows in a band
-    for first in range(0, rows, size):
-        band = np.empty((min(size, rows - first), width, network.config.signal.channels), DTYPES[bits])
+    with enough_memory("use a smaller --size, or another --device"):
+        drawing = _Drawing(network, shape, region)
+        for first in range(0, rows, size):
+            band = np.empty((min(size, rows - first), width, network.config.signal.channels), DTYPES[bits])
+            drawing.fill(band, first, bits, report)
+            yield band
+
+
+class _Drawing:
+    """A network on a grid, in pieces of up to so many cells."""
+
+    def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], region: Region | None) -> None:
+        self.device, self.shape, self.region, self.B = network.device, shape, region, network.B
+        self.layers = network.weights_and_biases
+        if self.B is not None:
+            weight, bias = self.layers[0]
+            # waves have each cosine next to its sine
+            self.layers[0] = weight.unflatten(1, (2, -1)).mT.flatten(1), bias
+        most = BLOCK.get(self.device.type, LARGE_BLOCK)
+        self.block = block_size(most, 4 * sum(network.config.widths), LEAST_BLOCK)
+        self.waves: Waves | None = None
+        self.buffers = Buffers(self.device)
+
+    def fill(self, band: Samples, first: int, bits: int, report: Report) -> None:
+        """Draw some rows, of which the first is that one of the grid."""
+        _, self.block = in_blocks(partial(self._fill, band, first, bits, report), self.block, LEAST_BLOCK)
+
+    def _fill(self, band: Samples, first: int, bits: int, report: Report, block: int) -> None:
+        if block < self.block:
+            self.waves, self.buffers = None, Buffers(self.device)
+        width = band.shape[1]
+        if self.B is not None and self.waves is None:
+            self.waves = Waves(self.B, self.shape, self.region, min(width, block))
         for y, x in pieces(len(band), width, block):
             piece = band[y, x]
-            values = drawing.values(first + y.start, x.start, piece.shape[:2]).numpy(force=True)
+            values = self.values(first + y.start, x.start, piece.shape[:2]).numpy(force=True)
             if not np.isfinite(values).all():
                 raise FFToolError("the network's values are not finite", "train it with a smaller --learning-rate")
             piece[:] = quantize(values, bits).reshape(piece.shape)
             report((first + y.start) * width + len(piece) * x.stop)
-        yield band
-
-
-class _Drawing:
-    """A network on a grid, in pieces of up to so many columns, of which the first is as large as any."""
-
-    def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, columns: int) -> None:
-        self.device, self.shape, self.region = network.device, shape, region
-        self.layers = network.weights_and_biases
-        self.buffers = Buffers(self.device)
-        self.waves = None if network.B is None else Waves(network.B, shape, region, columns)
-        if self.waves is not None:
-            weight, bias = self.layers[0]
-            # waves have each cosine next to its sine
-            self.layers[0] = weight.unflatten(1, (2, -1)).mT.flatten(1), bias
 
     @torch.inference_mode()
     def values(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:

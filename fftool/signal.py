@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -56,11 +58,22 @@ class Signal:
     def cells(self) -> int:
         return prod(self.shape)
 
+    @cached_property
+    def sha256(self) -> str:
+        """That of the samples, row by row, each with its low byte first."""
+        little = np.ascontiguousarray(self.samples, self.samples.dtype.newbyteorder("<"))
+        return hashlib.sha256(little.data).hexdigest()
+
     @property
     def config(self) -> SignalConfig:
         """The part of a checkpoint's config that describes this signal."""
         return SignalConfig(
-            axes=self.axes, shape=self.shape, channels=self.channels, bits=self.bits, source=self.source
+            axes=self.axes,
+            shape=self.shape,
+            channels=self.channels,
+            bits=self.bits,
+            source=self.source,
+            sha256=self.sha256,
         )
 
 

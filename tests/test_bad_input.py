@@ -259,11 +259,6 @@ def test_a_name_in_no_encoding_is_trained_and_rendered(run, tmp_path):
     assert run("render", os.fsdecode(b"b\xff.st"), "-o", "a.png").returncode == 0
 
 
-def test_a_training_that_diverges_saves_nothing(run, photo_path, tmp_path):
-    fails(run("train", photo_path, "--learning-rate", "1e30", "--epochs", 2), 1, "no longer a finite number")
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_pipe_is_no_picture(run, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for command in ("train", "info"):
@@ -288,7 +283,6 @@ def test_output_that_cannot_be_written(run, photo_path, model_path, tmp_path):
     for command, source in (("train", photo_path), ("render", model_path)):
         fails(run(command, source, "-o", "missing/a.png"), 1, "no folder")
         fails(run(command, source, "-o", "file/a.png"), 1, "no folder")
-    fails(run("train", photo_path, "-o", "folder"), 1, "is a folder")
 
 
 @pytest.mark.parametrize("denied", ["folder", "folder/a.st"])

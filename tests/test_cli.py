@@ -153,7 +153,8 @@ def test_info(run, model_path):
     for text in ("astronaut.jpg", "64x48", "gaussian", "scale 8", "132,355", "encoding.B", "F32 2 x 128"):
         assert text in done.stdout
     report = json.loads(run("info", model_path, "--json").stdout)
-    assert report.keys() == {"config", "tensors", "parameters", "bytes"}
+    assert report.keys() == {"config", "tensors", "parameters", "bytes", "resume"}
+    assert report["resume"] is None
     assert report["tensors"]["encoding.B"] == {"shape": [2, 128], "dtype": "F32"}
     assert report["bytes"] == model_path.stat().st_size
 

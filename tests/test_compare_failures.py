@@ -1,6 +1,7 @@
 """`fftool compare` where something goes wrong: what is finished is kept, and what is asked for wrongly is refused."""
 
 import json
+import resource
 import shutil
 import signal
 import subprocess
@@ -43,9 +44,11 @@ def test_one_that_fails_leaves_the_others(run_here, photo_path, tmp_path):
 
 
 def test_one_that_needs_too_much_memory(run):
-    """Hundreds of gigabytes for the features of one step."""
-    hungry = ("--dimension", 1_000_000, "--hidden", 1, "--batch-size", 512 * 512, "--epochs", 1)
-    done = run("compare", EXAMPLES / "astronaut.jpg", "--encoding=none", "--encoding=gaussian", *hungry)
+    """A first layer of 800 MB, its gradient and what is remembered of it, within 4 GB of addresses in all."""
+    hungry = ("--dimension", 1_000_000, "--hidden", 100, "--layers", 1, "--epochs", 1, "--precision", "float32")
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (4 * 10**9, 4 * 10**9))}
+    picture = EXAMPLES / "mushroom.png"
+    done = run("compare", picture, "--encoding=none", "--encoding=gaussian", *hungry, **limit)
     assert done.returncode == 1
     assert " none " in done.stdout
     assert "error: gaussian σ=auto: there is not enough memory" in done.stderr

@@ -65,7 +65,7 @@ def test_ctrl_c_within_an_import_waits_for_its_end(tmp_path):
     """Libraries such as torch abort the whole process when an import of theirs is broken off."""
     (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nprint('imported')\n")
     (tmp_path / "main.py").write_text(
-        "import signal, time\nfrom fftool.__main__ import interrupt\nsignal.signal(signal.SIGINT, interrupt)\n"
+        "import signal, time\nfrom fftool.interrupts import interrupt\nsignal.signal(signal.SIGINT, interrupt)\n"
         "try:\n    import slow\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
     )
     done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50)

@@ -17,7 +17,7 @@ from fftool.cli.encode_viz import encode_viz
 from fftool.cli.info import info
 from fftool.cli.render import render
 from fftool.cli.train import train
-from fftool.errors import FFToolError, SettingError
+from fftool.errors import FFToolError, SettingError, as_problem
 
 app = typer.Typer(
     name="fftool",
@@ -67,7 +67,10 @@ def _run(debugging: bool) -> int:
         code = int(app(prog_name="fftool", standalone_mode=False) or 0)
         sys.stdout.flush()
         return code
-    except (FFToolError, typer.TyperException, OSError) as error:
+    except BrokenPipeError:  # who reads it has seen enough
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for the flush at exit
+        return 1
+    except (FFToolError, typer.TyperException, OSError, MemoryError) as error:
         if debugging:
             raise
         return _report(error)
@@ -75,18 +78,13 @@ def _run(debugging: bool) -> int:
 
 def _report(error: Exception) -> int:
     """Say what went wrong; the exit code: 2 where the command line itself is wrong, else 1."""
-    match error:
-        case FFToolError():
-            terminal.show_error(error.message, error.hint)
-            return 2 if isinstance(error, SettingError) else 1
-        case typer.TyperException():
-            if message := error.format_message():  # without arguments, the help has said it all
-                terminal.show_error(message, _help_command())
-            return error.exit_code
-        case OSError():
-            what = error.filename or "standard output"
-            terminal.show_error(f"{what}: {error.strerror}", "name another file, or send the output elsewhere")
-    return 1
+    if isinstance(error, typer.TyperException):
+        if message := error.format_message():  # without arguments, the help has said it all
+            terminal.show_error(message, _help_command())
+        return error.exit_code
+    problem = as_problem(error)
+    terminal.show_error(problem.message, problem.hint)
+    return 2 if isinstance(problem, SettingError) else 1
 
 
 def _help_command() -> str:

@@ -15,7 +15,8 @@ import typer
 from fftool.checkpoint import describe, save
 from fftool.cli import options, terminal
 from fftool.cli.outcomes import document, show_table, write_csv
-from fftool.cli.train import how_chosen, status
+from fftool.cli.reports import how_chosen
+from fftool.cli.runs import status
 from fftool.config import MAX_SHEET_PIXELS, EncodingConfig, TrainingConfig, encodings
 from fftool.errors import FFToolError, SettingError
 from fftool.files import check_folder, check_writable, readable_name

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from fftool.checkpoint import Description, describe
 from fftool.cli import options, terminal
-from fftool.cli.train import quality_rows, scale_row
+from fftool.cli.reports import quality_rows, scale_row
 
 
 def info(model: options.Model, as_json: options.Json = False) -> None:

@@ -21,7 +21,15 @@ network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
 
 Picture = Annotated[Path, typer.Argument(metavar="PICTURE", help="The picture to learn.", show_default=False)]
+Pictures = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="PICTURE", help="The picture to learn, or several.", show_default=False),
+]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint made by fftool train.", show_default=False)]
+Models = Annotated[
+    list[Path],
+    typer.Argument(metavar="MODEL", help="A checkpoint made by fftool train, or several.", show_default=False),
+]
 
 ENCODING_HELP = "The features of a position."
 SCALE_HELP = "σ: how fine the detail is, in cycles per picture side."
@@ -133,6 +141,18 @@ Device = Annotated[config.Device, typer.Option("--device", help="Where to comput
 Threads = Annotated[
     int | None,
     typer.Option("--threads", help="CPU threads, for when several programs compute.", show_default="all cores"),
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        "--resume",
+        metavar="MODEL",
+        help="Go on with an unfinished run; or, with more --epochs, with a finished one.",
+        show_default="none",
+    ),
+]
+SaveEvery = Annotated[
+    float, typer.Option("--save-every", metavar="SECONDS", help="How often to save while training goes on.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists of the output.")]
 Show = Annotated[bool, typer.Option("--show", help="Draw it in the terminal as well.")]

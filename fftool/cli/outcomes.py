@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fftool.cli import terminal
-from fftool.cli.train import search_document
+from fftool.cli.reports import search_document
 from fftool.files import readable_name, replacing
 
 if TYPE_CHECKING:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
+import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.box import SIMPLE_HEAD
@@ -30,7 +29,6 @@ NAME_WIDTH = 14  # characters that the names in a table have at least
 UNLIMITED = 10_000  # characters: the width of what is no terminal
 LINE_SECONDS = 10.0  # elsewhere: between the lines that tell how far the work is
 
-Flag = Callable[[], bool]
 Draw = Callable[[float, str], None]
 
 
@@ -40,13 +38,32 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """Where all else goes."""
-    return Console(stderr=True, markup=False, emoji=False, highlight=False)
+    """Where all else goes: above the bars, while there are any."""
+    return _behind_bars or Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+
+_behind_bars: Console | None = None
+
+
+@contextmanager
+def _shared(console: Console) -> Iterator[Console]:
+    """Within it, all that goes to standard error goes through this console, which keeps its bars below."""
+    global _behind_bars
+    _behind_bars = console
+    try:
+        yield console
+    finally:
+        _behind_bars = None
 
 
 def printable(text: object) -> str:
     """The text with control characters escaped, so that a file's name cannot command the terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+
+
+def typed(path: Path) -> str:
+    """A path as it has to be typed in a shell."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def say(text: object) -> None:
@@ -91,6 +108,20 @@ def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collecti
     console.print(table)
     if any(best.values()):
         note("* the best", style="dim")
+
+
+def show_failures(problems: Mapping[str, str], files: int) -> None:
+    """A table of the files of which nothing came, and why."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("failed", "why"):
+        table.add_column(name, overflow="fold")
+    for row in problems.items():
+        table.add_row(*(Text(printable(text)) for text in row))
+    console = stderr()
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    console.print(table)
+    note(f"{len(problems)} of {files} failed.", style="bold red")
 
 
 def _table(columns: Mapping[str, Sequence[str]], names: Sequence[str], best: Mapping[str, Collection[int]]) -> Table:
@@ -217,7 +248,7 @@ def _bars() -> Iterator[Callable[[str, float], Draw]]:
 
     label, status = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[status]}"))
     columns = (label, BarColumn(None), TaskProgressColumn(), status)
-    with Progress(*columns, console=stderr(), transient=True, expand=True) as bars:
+    with _shared(stderr()) as console, Progress(*columns, console=console, transient=True, expand=True) as bars:
 
         def add(label: str, total: float) -> Draw:
             task = bars.add_task(printable(label), total=total, status="")
@@ -236,23 +267,3 @@ def _lines() -> Iterator[Callable[[str, float], Draw]]:
         return draw
 
     yield add
-
-
-@contextmanager
-def interruptible() -> Iterator[Flag]:
-    """Within it, a first Ctrl-C is only noted, so that the work can be left in good order; a second one stops at once.
-
-    Yields a function that tells whether there was one.
-    """
-    noted = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal noted
-        noted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    previous = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: noted
-    finally:
-        signal.signal(signal.SIGINT, previous)
