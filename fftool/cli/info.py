@@ -35,6 +35,9 @@ def _rows(description: Description) -> dict[str, str]:
     }
     if training.holdout is not None:
         rows["held out"] = "lattice" if training.holdout == "lattice" else f"{training.holdout:g} of the pixels"
+    if description.resume is not None:
+        at = description.resume.position
+        rows["unfinished"] = f"in epoch {at.epoch + 1}, after {at.step:,} steps: train --resume goes on from there"
     if result is not None:
         rows |= quality_rows(result, training.holdout)
         rows["loss"] = f"{result.loss:.4f} after {result.epochs} epochs ({result.steps:,} steps)"

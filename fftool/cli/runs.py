@@ -58,7 +58,11 @@ def learn(course: Iterator[Progress], signal: Signal, keeper: Keeper) -> Report:
     A first Ctrl-C stops it at the next step. So does SIGTERM, which ends the command as soon as that is saved.
     """
     progress, stopped = _trained(course, keeper)
-    keeper.save(progress)  # at once: measuring takes time on a large picture
+    try:
+        keeper.save(progress)  # at once: measuring takes time on a large picture
+    except FFToolError:
+        if progress.done < 1:
+            raise  # else there may be room for the network alone
     if stopped and (progress.done < 1 or stopped != signals.SIGINT):
         terminal.note(f"Stopped at {progress.done:.0%}, and saved. {keeper.how_to_go_on}")
     if stopped and stopped != signals.SIGINT:
