@@ -1,7 +1,6 @@
 """A run that is stopped, killed or refused its disk, and goes on: nothing is lost, and the model becomes the same."""
 
 import json
-import os
 import resource
 import shutil
 import signal
@@ -295,4 +294,4 @@ def test_what_a_killed_process_left_is_taken_away(model_path, tmp_path):
     subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, check=False)
     assert len(list(tmp_path.iterdir())) == 2
     fftool.save(fftool.load(model_path), tmp_path / "a.st")
-    assert os.listdir(tmp_path) == ["a.st"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.st"]
