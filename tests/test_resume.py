@@ -290,7 +290,7 @@ def test_the_hash_is_of_the_samples(photo):
 
 
 def test_what_a_killed_process_left_is_taken_away(model_path, tmp_path):
-    killed = "import os, fftool.files as f\nfrom pathlib import Path\nwith f.replacing(Path('a.st')) as file:\n    os.kill(os.getpid(), 9)"
+    killed = "import os, fftool.files as f\nfrom pathlib import Path\nwith f.replacing(Path('a.st')) as file:\n    os.kill(os.getpid(), 9)"  # noqa: E501
     subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, check=False)
     assert len(list(tmp_path.iterdir())) == 2
     fftool.save(fftool.load(model_path), tmp_path / "a.st")

@@ -75,6 +75,24 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses, for what is decoded without it
 
+# What Pillow may decode: none that starts another program, as Ghostscript for EPS.
+PILLOW_FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "PPM",
+    "TGA",
+    "JPEG2000",
+    "AVIF",
+    "ICO",
+    "QOI",
+    "PCX",
+    "SGI",
+    "TIFF",
+)
+
 # What Pillow decodes each of its modes to, unless the picture is transparent as well.
 DECODED_MODES = {"1": "L", "La": "LA", "RGBX": "RGB", "RGBa": "RGBA", "P": "RGB", "PA": "RGBA"} | dict.fromkeys(
     ("CMYK", "YCbCr", "LAB", "HSV"), "RGB"
@@ -126,7 +144,7 @@ def _decode(path: Path) -> NDArray[Any]:
             if page.bitspersample not in (1, 2, 4, 8):  # Pillow would give other values than the file's
                 kind = f"{getattr(page.photometric, 'name', 'unknown')}, {page.dtype}, {page.bitspersample} bits"
                 raise FFToolError(f"{path} is a TIFF of a kind that is not read: {kind}", "save it as a PNG first")
-    with Image.open(path) as image:
+    with Image.open(path, formats=PILLOW_FORMATS) as image:
         if image.format != "MPO":  # a camera's still picture, with a preview behind it
             _check_pages(path, getattr(image, "n_frames", 1))
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
