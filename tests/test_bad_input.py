@@ -68,6 +68,17 @@ def test_a_file_that_is_no_picture(run, tmp_path, name, data, seen):
     assert not (tmp_path / "model.st").exists()
 
 
+@pytest.mark.parametrize("name", ["a.eps", "a.jpg"])
+def test_no_other_program_is_started_to_read_a_picture(run, tmp_path, name):
+    """As Ghostscript would be for PostScript, whatever its suffix: one of that name leaves a trace."""
+    (tmp_path / name).write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n")
+    (tmp_path / "gs").write_text("#!/bin/sh\ntouch started\n")
+    (tmp_path / "gs").chmod(0o755)
+    done = run("train", name, env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    fails(done, 1, "not a picture of a known format")
+    assert not (tmp_path / "started").exists()
+
+
 def test_a_folder_is_no_picture(run, tmp_path):
     fails(run("train", tmp_path), 1, "is a folder")
 
@@ -268,6 +279,14 @@ def test_a_pipe_is_no_picture(run, tmp_path):
 def test_standard_output_closed(model_path):
     done = subprocess.run(f"{FFTOOL} info {model_path} >&-", shell=True, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+
+
+def test_standard_output_closed_early(model_path):
+    """By a reader who has seen enough: no more is said."""
+    command = f"{FFTOOL} render {model_path} --size 300x300 -o - | head -c 10"
+    done = subprocess.run(command, shell=True, capture_output=True, check=False)
+    assert done.stdout == b"\x89PNG\r\n\x1a\n\0\0"
+    assert done.stderr == b""
 
 
 @pytest.mark.parametrize(("arguments", "hint"), [(("trian",), "fftool --help"), (("train",), "fftool train --help")])

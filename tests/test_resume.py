@@ -289,9 +289,17 @@ def test_the_hash_is_of_the_samples(photo):
     assert wide.sha256 == fftool.Signal(np.asfortranarray(wide.samples)).sha256 != photo.sha256
 
 
+KILLED = """
+import os, signal
+from pathlib import Path
+from fftool.files import replacing
+with replacing(Path("a.st")) as file:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def test_what_a_killed_process_left_is_taken_away(model_path, tmp_path):
-    killed = "import os, fftool.files as f\nfrom pathlib import Path\nwith f.replacing(Path('a.st')) as file:\n    os.kill(os.getpid(), 9)"  # noqa: E501
-    subprocess.run([sys.executable, "-c", killed], cwd=tmp_path, check=False)
+    subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False)
     assert len(list(tmp_path.iterdir())) == 2
     fftool.save(fftool.load(model_path), tmp_path / "a.st")
     assert [path.name for path in tmp_path.iterdir()] == ["a.st"]

@@ -68,7 +68,7 @@ def _run(debugging: bool) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # who reads it has seen enough
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - for the flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
         return 1
     except (FFToolError, typer.TyperException, OSError, MemoryError) as error:
         if debugging:

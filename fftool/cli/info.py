@@ -41,6 +41,8 @@ def _rows(description: Description) -> dict[str, str]:
     if result is not None:
         rows |= quality_rows(result, training.holdout)
         rows["loss"] = f"{result.loss:.4f} after {result.epochs} epochs ({result.steps:,} steps)"
+        if result.retreats:
+            rows["learning rate"] = "a tenth, after a loss that was not finite"
     rows["parameters"] = f"{description.parameters:,}"
     rows["file"] = f"{terminal.file_size(description.bytes)}, written by fftool {config.version}"
     for name, tensor in description.tensors.items():

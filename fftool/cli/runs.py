@@ -38,9 +38,10 @@ class Keeper:
 
     def save_if_due(self, progress: Progress) -> None:
         """Save now and then. What keeps it from that does not stop the training; what is saved already stays."""
-        is_file = self.output.is_file() or not self.output.exists()  # and no pipe, which would get one after the other
-        if monotonic() - self.last < self.every or not is_file or not progress.network.is_finite:
+        if monotonic() - self.last < self.every or not progress.network.is_finite:
             return
+        if self.output.exists() and not self.output.is_file():
+            return  # a pipe would get one after the other
         try:
             self.save(progress)
         except FFToolError as error:
