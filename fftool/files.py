@@ -7,12 +7,13 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from fftool.errors import FFToolError
+from fftool.interrupts import not_halfway
 
 HINTS = {errno.ENOSPC: "free some space, or name a file on another disk with -o"}
 
@@ -96,6 +97,7 @@ def readable_name(path: Path) -> str:
 
 
 @contextmanager
+@not_halfway
 def reserved(path: Path) -> Iterator[None]:
     """Keep other processes from writing a file meanwhile. It may be reserved again within.
 
@@ -121,7 +123,8 @@ def reserved(path: Path) -> Iterator[None]:
         yield
     finally:
         if lock.lock_counter == 1:
-            Path(lock.lock_file).unlink(missing_ok=True)
+            with suppress(OSError):  # Windows keeps what is open; filelock removes it there
+                Path(lock.lock_file).unlink()
         lock.release()
 
 
@@ -137,19 +140,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             with target.open("wb") as file:
                 yield file
             return
-        with reserved(path):
-            draft = _beside(target, "part")
-            try:
-                draft.unlink(missing_ok=True)  # of a process that was killed
-                with draft.open("xb") as file:
-                    yield file
-                    file.flush()
-                    os.fsync(file.fileno())
-                draft.replace(target)
-            finally:
-                draft.unlink(missing_ok=True)
+        with reserved(path), _draft(target) as file:
+            yield file
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+@contextmanager
+@not_halfway
+def _draft(target: Path) -> Iterator[BinaryIO]:
+    path = _beside(target, "part")
+    try:
+        path.unlink(missing_ok=True)  # of a process that was killed
+        with path.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        path.replace(target)
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _is_device(target: Path) -> bool:

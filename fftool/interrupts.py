@@ -6,11 +6,21 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import FrameType
+from types import CodeType, FrameType
+from typing import TypeVar
 
 RETRY_SECONDS = 0.01
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last one
 Stop = Callable[[], int | None]
+Function = TypeVar("Function", bound=Callable[..., object])
+
+_whole: set[CodeType] = set()  # of the functions that are not to be left halfway
+
+
+def not_halfway(function: Function) -> Function:
+    """Have signals wait while this function runs; for a generator, while it is on its way to a yield or to its end."""
+    _whole.add(function.__code__)
+    return function
 
 
 def _heeded() -> list[int]:
@@ -28,12 +38,13 @@ def answer_at_once() -> None:
 def interrupt(number: int, frame: FrameType | None, asked: int | None = None) -> None:
     """Answer a Ctrl-C with KeyboardInterrupt, and another request to stop with SystemExit and its exit code.
 
-    One that comes within an import is answered as soon as the import is through: out of it, it would become whatever
-    the importing library makes of it. numpy's and torch's C++ end the process with a message of their own.
+    One that comes within a function that is `not_halfway` is answered as soon as that is through; so is one within an
+    import: out of it, it would become whatever the importing library makes of it. numpy's and torch's C++ end the
+    process with a message of their own.
     """
     asked = asked or number
     while frame is not None and hasattr(signal, "setitimer"):  # which Windows lacks
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+        if frame.f_code in _whole or frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             signal.signal(signal.SIGALRM, partial(interrupt, asked=asked))
             signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
             return

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from conftest import FFTOOL
 
 import fftool
@@ -70,6 +71,37 @@ def test_ctrl_c_within_an_import_waits_for_its_end(tmp_path):
     )
     done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, capture_output=True, text=True, timeout=50)
     assert (done.stdout, done.stderr) == ("imported\ninterrupted\n", "")
+
+
+AT_EACH_STEP = """
+import os, pathlib, signal, time
+from fftool.files import replacing
+from fftool.interrupts import answer_at_once
+
+def interrupting(method):
+    def interrupted(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        return method(*arguments, **options)
+    return interrupted
+
+answer_at_once()
+pathlib.Path.{step} = interrupting(pathlib.Path.{step})
+try:
+    with replacing(pathlib.Path("a")) as file:
+        file.write(b"whole")
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("step", ["open", "replace", "unlink"])
+def test_ctrl_c_while_a_file_is_opened_or_moved_waits_for_its_end(tmp_path, step):
+    """A lock or a draft would stay behind."""
+    command = [sys.executable, "-c", AT_EACH_STEP.format(step=step)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    assert [path.name for path in tmp_path.iterdir() if path.read_bytes() != b"whole"] == []
 
 
 def test_a_second_ctrl_c_harms_no_file(photo_path, tmp_path):
