@@ -77,7 +77,8 @@ def do_all(sources: Sequence[Path], plan: Plan, overwrite: bool, as_json: bool) 
     if left:
         terminal.note(f"{len(left)} of {len(jobs)} were not begun.")
     if failures:
-        terminal.show_failures({str(path): error.message for path, error in failures.items()}, len(sources))
+        why = {str(path): error.message.removeprefix(f"{path} ") for path, error in failures.items()}
+        terminal.show_failures(why, len(sources))
     if stop or failures:
         raise stop or typer.Exit(1)
 
