@@ -29,7 +29,6 @@ FFTOOL = Path(sys.executable).with_name("fftool")
 
 SMALL = ("--hidden", 32, "--dimension", 32, "--epochs", 3)  # learns the small photo at once
 QUICK = (*SMALL, "--scale", 8)
-TINY = ("--hidden", 4, "--dimension", 4, "--epochs", 1)  # learns nothing, in no time
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
+import re
 import struct
+import subprocess
+import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -22,6 +27,8 @@ from PIL import Image
 
 Array = NDArray[Any]
 
+FFTOOL = Path(sys.executable).with_name("fftool")
+TINY = ("--hidden", "4", "--dimension", "4", "--epochs", "1", "--threads", "1")  # learns nothing, in no time
 WIDTH, HEIGHT = 23, 17  # odd, so that the last bits, tiles and passes are not full
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # colour types by channels
@@ -402,3 +409,26 @@ def broken(flips: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
             for _ in range(1 + number % 3):
                 data[generator.integers(min(reach, len(data)))] ^= 1 << int(generator.integers(8))
             yield f"{stem}-turned-{number}.{suffix}", bytes(data)
+
+
+def go_through(files: Mapping[str, bytes], folder: Path) -> tuple[set[str], set[str]]:
+    """Have one process of `fftool train` learn all of these files: the names of those that it did, and did not.
+
+    Raises AssertionError if it ends otherwise, or says anything but what it is at, and why a file is not learnt.
+    """
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    command = [str(FFTOOL), "train", *files, "-o", "models", *TINY, "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    report = json.loads(done.stdout)
+    learnt = {document["config"]["signal"]["source"] for document in report["done"]}
+    failed = {document["name"] for document in report["failed"]}
+    assert learnt | failed == set(files)
+    assert len(learnt) + len(failed) == len(files)
+    said = re.sub(r"^\d+ of \d+: .*\n", "", done.stderr, flags=re.MULTILINE).splitlines()
+    if failed:
+        assert said[1].split() == ["failed", "why"]
+        assert f"{len(failed)} of {len(files)} failed." in said[-1]
+    assert len(said) == (len(failed) + 5 if failed else 0), done.stderr
+    return learnt, failed
