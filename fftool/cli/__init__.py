@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
@@ -55,8 +56,9 @@ def fftool(
 def main() -> None:
     """Run the command line. What a person can cause ends here, in a line or two and an exit code."""
     debugging = os.environ.get("FFTOOL_DEBUG") == "1"
-    if not debugging:
-        warnings.simplefilter("ignore")  # what the libraries below warn of is for developers
+    if not debugging:  # what the libraries below warn of is for developers
+        warnings.simplefilter("ignore")
+        logging.lastResort = None
     with Path(os.devnull).open("w") as nowhere:  # for a stream that was closed before we came
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
         sys.exit(_run(debugging))
