@@ -1,8 +1,8 @@
 """Feed thousands of picture files, whole and broken, to `fftool train --epochs 1`, and see that it says what is wrong.
 
 `python -m tests.soak.pictures --flips 400` goes through the files of `tests/pictures.py`, some hundreds at a time: each
-is to be learnt, or named in the table of failures with a line. What ends otherwise, or says anything else, is the end of
-the trial, with exit code 1, and its folder is kept.
+is to be learnt, or named in the table of failures with a line. The first that ends otherwise, or says anything else, is
+the last, with exit code 1, and its folder is kept.
 """
 
 from __future__ import annotations
