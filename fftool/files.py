@@ -46,7 +46,7 @@ def check_writable(path: Path, *sources: Path) -> None:
             touched.append(target.parent)
         if not all(os.access(place, os.W_OK) for place in touched):
             raise FFToolError(f"{path} may not be written", "name a file in a folder of your own with -o")
-        if target.exists() and any(source.exists() and target.samefile(source) for source in sources):
+        if any(_is_same(target, source) for source in sources):
             raise FFToolError(f"{path} is the file that is read", "name another file to write with -o")
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -159,6 +159,12 @@ def _draft(target: Path) -> Iterator[BinaryIO]:
         path.replace(target)
     finally:
         path.unlink(missing_ok=True)
+
+
+def _is_same(target: Path, source: Path) -> bool:
+    with suppress(OSError):  # where one of them does not exist
+        return target.samefile(source)
+    return False
 
 
 def _is_device(target: Path) -> bool:

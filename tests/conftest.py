@@ -110,12 +110,12 @@ def recorded_visits(monkeypatch):
     return visited
 
 
-def in_terminal(arguments, answer, cwd, columns=80):
+def in_terminal(arguments, answer, cwd, columns=80, **environment):
     """What a person sees on a terminal of that width, and the exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
-        os.environ |= {"TERM": "xterm", "COLUMNS": str(columns)}
+        os.environ |= {"TERM": "xterm", "COLUMNS": str(columns)} | environment
         termios.tcsetwinsize(0, (24, columns))
         os.execv(FFTOOL, ["fftool", *map(str, arguments)])
     shown = b""

@@ -336,7 +336,3 @@ def test_a_full_device(run, model_path):
         done = run("info", model_path, capture_output=False, stdout=full, stderr=-1)
     assert done.returncode == 1
     assert "standard output: No space left" in done.stderr
-
-
-def test_a_name_with_markup_is_shown_as_it_is(run):
-    fails(run("train", "[red]nope[/red] 猫\n.png"), 1, r"[red]nope[/red] 猫\n.png")

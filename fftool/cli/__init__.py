@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
+import io
 import os
 import sys
-import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -53,14 +52,13 @@ def fftool(
     """
 
 
-def main() -> None:
+def main(debugging: bool = False) -> None:
     """Run the command line. What a person can cause ends here, in a line or two and an exit code."""
-    debugging = os.environ.get("FFTOOL_DEBUG") == "1"
-    if not debugging:  # what the libraries below warn of is for developers
-        warnings.simplefilter("ignore")
-        logging.lastResort = None
     with Path(os.devnull).open("w") as nowhere:  # for a stream that was closed before we came
         sys.stdout, sys.stderr = sys.stdout or nowhere, sys.stderr or nowhere
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # whatever the locale has no letter for
+                stream.reconfigure(errors="backslashreplace")
         sys.exit(_run(debugging))
 
 
@@ -82,13 +80,16 @@ def _report(error: Exception) -> int:
     """Say what went wrong; the exit code: 2 where the command line itself is wrong, else 1."""
     if isinstance(error, typer.TyperException):
         if message := error.format_message():  # without arguments, the help has said it all
-            terminal.show_error(message, _help_command())
+            terminal.show_error(message, _hint())
         return error.exit_code
     problem = as_problem(error)
     terminal.show_error(problem.message, problem.hint)
     return 2 if isinstance(problem, SettingError) else 1
 
 
-def _help_command() -> str:
+def _hint() -> str:
+    """The help of the command that was meant; where an option is the name of a file, how to type that."""
+    if files := [name for name in sys.argv[1:] if name.startswith("-") and os.path.lexists(name)]:
+        return f"for the file of that name, type {terminal.typed(Path(files[0]))}"
     names = [command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback]
     return " ".join(["fftool", *(name for name in sys.argv[1:2] if name in names), "--help"])

@@ -69,7 +69,7 @@ def compare(
     settings: options.Settings,
     checkpoints: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="MODEL", help="Checkpoints to compare as they are.", show_default=False),
+        options.file_argument(metavar="MODEL", help="Checkpoints to compare as they are."),
     ] = None,
     scale: options.Scales = None,
     encoding: options.Encodings = None,

@@ -45,7 +45,9 @@ def encode_viz(
     seed: options.Seed = TrainingConfig.seed,
     model: Annotated[
         Path | None,
-        options.network_option("--model", help="Show the B that this checkpoint holds.", show_default="none"),
+        options.network_option(
+            "--model", help="Show the B that this checkpoint holds.", show_default="none", readable=False
+        ),
     ] = None,
     size: Annotated[
         options.Pixels | None,

@@ -19,16 +19,17 @@ from fftool.region import Region
 
 network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
+file_argument = partial(typer.Argument, show_default=False, readable=False)  # what is wrong with a file, fftool says
 
-Picture = Annotated[Path, typer.Argument(metavar="PICTURE", help="The picture to learn.", show_default=False)]
+Picture = Annotated[Path, file_argument(metavar="PICTURE", help="The picture to learn.")]
 Pictures = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="PICTURE", help="The picture to learn, or several.", show_default=False),
+    file_argument(metavar="PICTURE", help="The picture to learn, or several."),
 ]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint made by fftool train.", show_default=False)]
+Model = Annotated[Path, file_argument(metavar="MODEL", help="A checkpoint made by fftool train.")]
 Models = Annotated[
     list[Path],
-    typer.Argument(metavar="MODEL", help="A checkpoint made by fftool train, or several.", show_default=False),
+    file_argument(metavar="MODEL", help="A checkpoint made by fftool train, or several."),
 ]
 
 ENCODING_HELP = "The features of a position."
@@ -149,6 +150,7 @@ Resume = Annotated[
         metavar="MODEL",
         help="Go on with an unfinished run; or, with more --epochs, with a finished one.",
         show_default="none",
+        readable=False,
     ),
 ]
 SaveEvery = Annotated[

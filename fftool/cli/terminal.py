@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 REDRAW_SECONDS = 0.1  # in a terminal
 NAME_WIDTH = 14  # characters that the names in a table have at least
 UNLIMITED = 10_000  # characters: the width of what is no terminal
+BAR_WIDTH = 13  # characters: of a short bar and the per cent, and what is between them
 LINE_SECONDS = 10.0  # elsewhere: between the lines that tell how far the work is
 
 Draw = Callable[[float, str], None]
@@ -83,6 +84,13 @@ def show_error(message: str, hint: str = "") -> None:
             stderr().print(Text.assemble((f"{label}: ", style), printable(text)), soft_wrap=True)
 
 
+def _unlimited(console: Console) -> Console:
+    """The console, as wide as a table needs it, unless that is to fit into a terminal."""
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    return console
+
+
 def show_rows(rows: Mapping[str, object]) -> None:
     """A table of two columns: what it is, and its value."""
     table = Table.grid(padding=(0, 2))
@@ -90,7 +98,7 @@ def show_rows(rows: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(name, printable(value))
-    stdout().print(table)
+    _unlimited(stdout()).print(table)
 
 
 def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collection[int]] = {}) -> None:
@@ -98,9 +106,7 @@ def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collecti
 
     The last columns are left out where a terminal is too narrow for them.
     """
-    console, names = stdout(), list(columns)
-    if not console.is_terminal:
-        console.width = UNLIMITED
+    console, names = _unlimited(stdout()), list(columns)
     unlimited = console.options.update(width=UNLIMITED)
     table = _table(columns, names, best)
     while len(names) > 2 and console.measure(table, options=unlimited).minimum > console.width:
@@ -117,10 +123,7 @@ def show_failures(problems: Mapping[str, str], files: int) -> None:
         table.add_column(name, overflow="fold")
     for row in problems.items():
         table.add_row(*(Text(printable(text)) for text in row))
-    console = stderr()
-    if not console.is_terminal:
-        console.width = UNLIMITED
-    console.print(table)
+    _unlimited(stderr()).print(table)
     note(f"{len(problems)} of {files} failed.", style="bold red")
 
 
@@ -220,7 +223,8 @@ def progress_in_parts(label: str, total: int) -> Iterator[Callable[[str, int], R
 
 @contextmanager
 def _reports() -> Iterator[Callable[[str, float], Report]]:
-    display, seconds = (_bars, REDRAW_SECONDS) if stderr().is_terminal else (_lines, LINE_SECONDS)
+    moves = stderr().is_terminal and not stderr().is_dumb_terminal
+    display, seconds = (_bars, REDRAW_SECONDS) if moves else (_lines, LINE_SECONDS)
     with display() as draw:
         yield lambda label, total: _report(draw(label, total), total, seconds)
 
@@ -252,9 +256,18 @@ def _bars() -> Iterator[Callable[[str, float], Draw]]:
 
         def add(label: str, total: float) -> Draw:
             task = bars.add_task(printable(label), total=total, status="")
-            return lambda done, status: bars.update(task, completed=done, status=status)
+            room = console.width - max(len(other.description) for other in bars.tasks) - BAR_WIDTH
+            return lambda done, status: bars.update(task, completed=done, status=_fitting(status, room))
 
         yield add
+
+
+def _fitting(status: str, room: int) -> str:
+    """The last parts of a status, which are two spaces apart: as many as there is room for, but one."""
+    parts = status.split("  ")
+    while len(parts) > 1 and len("  ".join(parts)) > room:
+        parts.pop(0)
+    return "  ".join(parts)
 
 
 @contextmanager
