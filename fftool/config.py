@@ -29,6 +29,7 @@ ScaleGoal = Literal["resize", "detail"]  # what lies between the cells, or the c
 MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
 MAX_EPOCHS = 10**9
+MAX_COUNT = 2**63 - 1  # of steps and what else is counted while training
 MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
 MAX_SIDE = 2**31 - 1
@@ -230,7 +231,11 @@ class TrainingResult:
 
     def __post_init__(self) -> None:
         counts = self.epochs, self.steps, self.retreats
-        _require(min(counts) >= 0, f"a training has come to {self}", "there is no less than nothing")
+        _require(
+            min(counts) >= 0 and max(counts) <= MAX_COUNT,
+            f"a training has come to {self}",
+            "there is no less than nothing, and nobody can wait for so much",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fftool.config import MAX_EPOCHS
+from fftool.config import MAX_COUNT, MAX_EPOCHS
 from fftool.errors import SettingError
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Position:
         if (
             min(*counts, self.epoch, *times) < 0
             or self.epoch > MAX_EPOCHS
+            or max(counts) > MAX_COUNT
             or not all(map(math.isfinite, (*times, self.loss, self.squared_error)))
         ):
             raise SettingError(f"training cannot stand at {self}", "start it anew")

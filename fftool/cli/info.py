@@ -30,8 +30,8 @@ def _rows(description: Description) -> dict[str, str]:
         "encoding": f"{encoding.kind}, {encoding.frequencies(len(signal.axes))} frequencies{scale}",
         **scale_row(encoding),
         "network": " -> ".join(str(width) for width in config.widths),
-        "training": f"{training.epochs} epochs, batches of {training.batch_size}, learning rate "
-        f"{training.learning_rate:g}, {training.loss} loss, seed {training.seed}, on {training.device}",
+        "training": f"{training.epochs} epochs, batches of {training.batch_size or 'any size'}, learning rate "
+        f"{_number(training.learning_rate)}, {training.loss} loss, seed {training.seed}, on {training.device}",
     }
     if training.holdout is not None:
         rows["held out"] = "lattice" if training.holdout == "lattice" else f"{training.holdout:g} of the pixels"
@@ -48,3 +48,7 @@ def _rows(description: Description) -> dict[str, str]:
     for name, tensor in description.tensors.items():
         rows[name] = f"{tensor.dtype} {' x '.join(str(length) for length in tensor.shape)}"
     return rows
+
+
+def _number(value: float | None) -> str:
+    return "open" if value is None else f"{value:g}"

@@ -28,6 +28,7 @@ REDRAW_SECONDS = 0.1  # in a terminal
 NAME_WIDTH = 14  # characters that the names in a table have at least
 UNLIMITED = 10_000  # characters: the width of what is no terminal
 BAR_WIDTH = 13  # characters: of a short bar and the per cent, and what is between them
+YEAR_SECONDS = 365 * 24 * 3600
 LINE_SECONDS = 10.0  # elsewhere: between the lines that tell how far the work is
 
 Draw = Callable[[float, str], None]
@@ -97,7 +98,7 @@ def show_rows(rows: Mapping[str, object]) -> None:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows.items():
-        table.add_row(name, printable(value))
+        table.add_row(printable(name), printable(value))
     _unlimited(stdout()).print(table)
 
 
@@ -240,10 +241,16 @@ def _report(draw: Draw, total: float, seconds: float) -> Report:
             return
         last = now
         rate = done / max(now - start, 1e-9)
-        left = str(timedelta(seconds=round((total - done) / rate))).removeprefix("0:")
-        draw(done, f"{status() if status else pixel_rate(rate)}  {left} left".strip())
+        draw(done, f"{status() if status else pixel_rate(rate)}  {_time_left(total - done, rate)}".strip())
 
     return report
+
+
+def _time_left(work: float, rate: float) -> str:
+    """Hours, minutes and seconds; nothing where it would be years."""
+    if work > rate * YEAR_SECONDS:
+        return ""
+    return str(timedelta(seconds=round(work / max(rate, 1e-9)))).removeprefix("0:") + " left"
 
 
 @contextmanager

@@ -1,0 +1,175 @@
+"""Checkpoints from strangers: real ones, changed in every way, for the tests and for `tests.soak.checkpoints`."""
+
+from __future__ import annotations
+
+import copy
+import json
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import fftool
+from fftool import EncodingConfig, FFToolError, NetworkConfig, Signal, TrainingConfig
+from fftool.cli import app
+
+MUSHROOM = Path(__file__).parent.parent / "examples" / "mushroom.png"
+DOCUMENTS = ("config", "resume")  # of the metadata, as JSON
+DEEP = "\0deep"  # stands for what is nested deeper than any stack
+TEXTS = (
+    "",
+    "x",
+    "../../etc/passwd",
+    "/dev/full",
+    "\x1b[31m\n\r\0",
+    "[red]{x}%s",
+    "a" * 5000,
+    "\ud800",
+    "F64",
+    "resume.\x1b[2J",
+    DEEP,
+)
+COUNTS = (-1, 0, 1, 2, 3, 255, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**9, -(10**18), 10**4000)
+NUMBERS = (-0.0, 1e-320, 0.5, 1e38, 1e308, float("nan"), float("inf"), -float("inf"))
+ODD = (None, True, [], {}, [[]], {"a": {}}, [1, 2, 3], [-1], *TEXTS, *COUNTS, *NUMBERS)
+WEIGHTS = (float("nan"), float("inf"), -float("inf"), 1e38, -3e38, 1e-45, 0.0)
+
+
+def originals(folder: Path) -> tuple[Signal, list[bytes]]:
+    """A picture, and the checkpoints of a finished and of an unfinished training on it."""
+    signal = fftool.read_image(MUSHROOM)
+    settings = EncodingConfig(scale=2.0, dimension=4), NetworkConfig(hidden=6), TrainingConfig(epochs=2, batch_size=50)
+    for progress in fftool.fit(signal, *settings):
+        if progress.step == 7:  # in the second epoch
+            fftool.save_run(progress.run(), folder / "unfinished.st", str(MUSHROOM))
+    fftool.evaluate(progress, signal)
+    fftool.save(progress.network, folder / "finished.st")
+    return signal, [(folder / name).read_bytes() for name in ("finished.st", "unfinished.st")]
+
+
+def parts(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """A checkpoint's header, and its tensors."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), data[end:]
+
+
+def checkpoint(header: str, tensors: bytes) -> bytes:
+    encoded = header.encode()
+    return struct.pack("<Q", len(encoded)) + encoded + tensors
+
+
+def text(document: Any) -> str:
+    """JSON, also of what JSON does not have."""
+    return json.dumps(document).replace(json.dumps(DEEP), "[" * 10_000 + "]" * 10_000)
+
+
+def places(document: Any) -> Iterator[tuple[Any, Any]]:
+    """Each dictionary or list within a document, with each of its keys or indices."""
+    keys = list(document) if isinstance(document, dict) else range(len(document)) if isinstance(document, list) else []
+    for key in keys:
+        yield document, key
+        yield from places(document[key])
+
+
+@st.composite
+def changed(draw: Callable[..., Any], document: Any) -> str:
+    """A JSON document with one to three things in it changed, removed, added, or named twice."""
+    document = copy.deepcopy(document)
+    for _ in range(draw(st.integers(1, 3))):
+        found = list(places(document))
+        part, key = draw(st.sampled_from(found)) if found else (document, None)
+        match draw(st.sampled_from(("odd", "odd", "other", "removed", "more"))):
+            case "odd":
+                part[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
+            case "other" if key is not None:
+                other, name = draw(st.sampled_from(found))
+                part[key] = copy.deepcopy(other[name])
+            case "removed" if key is not None:
+                del part[key]
+            case _ if isinstance(part, dict):
+                part[draw(st.sampled_from(TEXTS))] = copy.deepcopy(draw(st.sampled_from(ODD)))
+    whole = text(document)
+    if isinstance(document, dict) and document and draw(st.integers(0, 9)) == 0:
+        name = draw(st.sampled_from(list(document)))
+        whole = f"{{{json.dumps(name)}: {text(document[name])}, {whole[1:]}"
+    return whole
+
+
+@st.composite
+def with_other_header(draw: Callable[..., Any], data: bytes) -> bytes:
+    header, tensors = parts(data)
+    return checkpoint(draw(changed(header)), tensors)
+
+
+@st.composite
+def with_other_documents(draw: Callable[..., Any], data: bytes) -> bytes:
+    header, tensors = parts(data)
+    metadata = header["__metadata__"]
+    name = draw(st.sampled_from([name for name in DOCUMENTS if name in metadata]))
+    metadata[name] = draw(changed(json.loads(metadata[name])))
+    return checkpoint(json.dumps(header), tensors)
+
+
+@st.composite
+def with_other_weights(draw: Callable[..., Any], data: bytes) -> bytes:
+    header, tensors = parts(data)
+    changed = bytearray(tensors)
+    for _ in range(draw(st.integers(1, 3))):
+        struct.pack_into("<f", changed, 4 * draw(st.integers(0, len(tensors) // 4 - 1)), draw(st.sampled_from(WEIGHTS)))
+    return checkpoint(json.dumps(header), bytes(changed))
+
+
+@st.composite
+def with_other_bytes(draw: Callable[..., Any], data: bytes) -> bytes:
+    """Turned bits, cuts, insertions and repetitions, most of them in the header, and another length of it."""
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, draw(st.sampled_from((8, 64, max(len(data) - 1, 0))))))
+        some = draw(st.binary(min_size=1, max_size=9))
+        length = struct.pack("<Q", draw(st.sampled_from((0, 1, 2**22, 2**22 + 1, 2**32, 2**63, 2**64 - 1))))
+        end = at + draw(st.integers(1, 64))
+        data = draw(
+            st.sampled_from(
+                (
+                    data[:at] + some + data[at + len(some) :],
+                    data[:at] + some + data[at:],
+                    data[:at] + data[end:],
+                    data[:end] + data[at:],
+                    data[:at],
+                    length + data[8:],
+                )
+            )
+        )
+    return data
+
+
+def hostile(originals: list[bytes]) -> st.SearchStrategy[bytes]:
+    """What may come from a stranger, made from real checkpoints."""
+    ways = with_other_bytes, with_other_header, with_other_documents, with_other_documents, with_other_weights
+    return st.one_of(*(way(data) for data in originals for way in ways))
+
+
+def attempt(path: Path, signal: Signal) -> str:
+    """Do all that can be done with a checkpoint; returns how far it went. Raises AssertionError where a command fails.
+
+    Everything but success and FFToolError is a defect, and goes on to the caller.
+    """
+    try:
+        fftool.describe(path)
+        shown = CliRunner().invoke(app, ["info", str(path)], catch_exceptions=False)
+        assert shown.exit_code == 0
+        assert all(line.isprintable() for line in shown.output.splitlines())
+    except FFToolError:
+        return "not described"
+    try:
+        samples = fftool.render(fftool.load(path), (8, 8))
+        assert samples.shape[:2] == (8, 8)
+    except FFToolError:
+        return "not drawn"
+    try:
+        next(fftool.resume(signal, fftool.load_run(path)))
+    except FFToolError:
+        return "drawn, and not resumed"
+    return "drawn and resumed"
