@@ -1,8 +1,12 @@
 """Where memory is short: smaller blocks, then a hint."""
 
+import resource
+import sys
+
 import numpy as np
 import pytest
 import torch
+from conftest import EXAMPLES, SMALL
 
 import fftool
 from fftool import FFToolError, TrainingConfig
@@ -75,3 +79,29 @@ def test_other_errors_are_no_lack_of_memory():
     with pytest.raises(RuntimeError, match="shapes"):
         in_blocks(work, 8, 1)
     assert in_blocks(lambda block: torch.ones(block).sum().item(), 8, 1) == (8.0, 8)
+
+
+def within(size):
+    """Have a process find no more memory than that, in bytes of its addresses."""
+    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold to RLIMIT_AS")
+def test_the_command_within_2_gb(run, photo_path, tmp_path):
+    """A batch and a drawing that would take more at once are gone through in blocks; a network is refused."""
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))}
+    for arguments in (
+        ("train", EXAMPLES / "astronaut.jpg", *SMALL, "--scale", 8, "--batch-size", 262_144),
+        ("train", photo_path, "--hidden", 4, "--dimension", 4, "--epochs", 1, "--overwrite"),
+        ("render", "model.st", "--size", "8000x6000", "-o", "a.tif"),
+    ):
+        done = run(*arguments, **limit)
+        assert done.returncode == 0, done.stderr
+    before = (tmp_path / "model.st").read_bytes()
+    done = run("train", photo_path, "--hidden", 10_000, "--epochs", 1, "--overwrite", **limit)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: there is not enough memory",
+        "hint: use a smaller --batch-size, fewer units, or fewer frequencies",
+    ]
+    assert (tmp_path / "model.st").read_bytes() == before
