@@ -13,7 +13,11 @@ def main() -> None:
     debugging = os.environ.get("FFTOOL_DEBUG") == "1"
     if not debugging:  # what the libraries below warn of is for developers
         warnings.simplefilter("ignore")
-        logging.lastResort = None
+        logging.lastResort = logging.NullHandler()
+    os.environ["MPLBACKEND"] = "agg"  # that of a notebook may not be there
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # a file that is opened later never stands in for a closed stream
+    os.close(descriptor)
     try:
         answer_at_once()
         from fftool.cli import main as run

@@ -39,11 +39,12 @@ def check_writable(path: Path, *sources: Path) -> None:
     try:
         if target.is_dir():
             raise FFToolError(f"{path} is a folder", "name the file to write in it with -o")
-        if not target.parent.is_dir():
+        if _is_device(path):  # written as it is, with no new file in its folder
+            touched = [path]
+        elif target.parent.is_dir():
+            touched = [target, target.parent] if target.exists() else [target.parent]
+        else:
             raise FFToolError(f"there is no folder {target.parent}", "make it first, or name another file with -o")
-        touched = [target] if target.exists() else []
-        if target.is_file() or not touched:  # a device is written as it is, and needs no new file in its folder
-            touched.append(target.parent)
         if not all(os.access(place, os.W_OK) for place in touched):
             raise FFToolError(f"{path} may not be written", "name a file in a folder of your own with -o")
         if any(_is_same(target, source) for source in sources):
@@ -107,7 +108,7 @@ def reserved(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout  # 36 ms
 
     target = Path(os.path.realpath(path))
-    if _is_device(target):
+    if _is_device(path):
         yield
         return
     lock = FileLock(_beside(target, "lock"), blocking=False, is_singleton=True)
@@ -136,8 +137,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))  # so that a link stays a link
     try:
-        if _is_device(target):
-            with target.open("wb") as file:
+        if _is_device(path):
+            with path.open("wb") as file:
                 yield file
             return
         with reserved(path), _draft(target) as file:
@@ -167,9 +168,9 @@ def _is_same(target: Path, source: Path) -> bool:
     return False
 
 
-def _is_device(target: Path) -> bool:
-    """Whether it is a device or a pipe, which can't be replaced, and holds nothing."""
-    return target.exists() and not target.is_file()
+def _is_device(path: Path) -> bool:
+    """Whether it is a device or a pipe, as /dev/stdout may be: it can't be replaced, and holds nothing."""
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _beside(target: Path, kind: str) -> Path:

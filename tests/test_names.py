@@ -1,6 +1,7 @@
 """Files of any name: read, written and shown as they are, and never taken for an option, markup or a command."""
 
 import ctypes
+import os
 import shutil
 import sys
 
@@ -43,6 +44,7 @@ def test_a_name_is_only_a_name(run, photo_path, tmp_path, name):
 
 
 def shown_in_one_line(output, stem):
+    stem = os.fsencode(stem).decode(errors="backslashreplace")
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in stem)
     assert escaped in output
     assert all(c.isprintable() for line in output.splitlines() for c in line)

@@ -68,12 +68,19 @@ def _run(debugging: bool) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # who reads it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
+        terminal.to_nowhere(sys.stdout)  # what is flushed at exit
         return 1
     except (FFToolError, typer.TyperException, OSError, MemoryError) as error:
         if debugging:
             raise
         return _report(error)
+    except Exception as error:  # so that even a mistake in fftool is told in a line
+        if debugging:
+            raise
+        terminal.show_error(
+            f"{type(error).__name__}: {error}", "this is a mistake in fftool; FFTOOL_DEBUG=1 shows where, to report it"
+        )
+        return 1
 
 
 def _report(error: Exception) -> int:

@@ -63,14 +63,15 @@ def do_all(sources: Sequence[Path], plan: Plan, overwrite: bool, as_json: bool) 
         terminal.note(f"{len(jobs) - len(left)} of {len(jobs)}: {source}", style="dim")
         try:
             result = jobs[source].run()
-            documents.append(result.document)
-            if not as_json:
-                result.show_briefly()
-            stop = typer.Exit(result.exit_code) if result.exit_code else None
         except (FFToolError, OSError, MemoryError) as error:
             failures[source] = as_problem(error)
         except (KeyboardInterrupt, SystemExit, typer.Exit) as error:
             stop = error
+        else:
+            documents.append(result.document)
+            stop = typer.Exit(result.exit_code) if result.exit_code else None
+            if not as_json:
+                result.show_briefly()
     if as_json:
         failed = [{"name": str(path), "error": str(error)} for path, error in failures.items()]
         terminal.show_json({"done": documents, "failed": failed})
@@ -117,6 +118,11 @@ def names_apart(sources: Sequence[Path]) -> dict[Path, str]:
         if seen[name.casefold()] > 1:
             raise SettingError(f"{seen[name.casefold()]} of these files are named {name}", "go through them by folder")
     return names
+
+
+def is_folder(output: Path) -> bool:
+    """Whether an output is a folder for a file, and no file: one is there, or its name has no suffix."""
+    return output.is_dir() or not (output.suffix or output.exists())
 
 
 def make_folder(folder: Path, suffixes: Collection[str]) -> Path:

@@ -126,13 +126,13 @@ def compare(
     if results.interrupted and not (results.outcomes or results.failures):
         raise KeyboardInterrupt
     outcomes = results.outcomes
-    if outcomes and not as_json:
-        show_table(outcomes)
-        _tell_choices(outcomes)
     if outcomes and table:
         write_csv(table, outcomes)
     length = f", {_length(settings.training)}" if to_train else ""
     written = _draw(results, signal, shape, length, files, show) if outcomes else []
+    if outcomes and not as_json:  # once the files are there, as nobody may read it
+        show_table(outcomes)
+        _tell_choices(outcomes)
     _report(results, written, picture, files, as_json)
     if results.interrupted:
         done = len(outcomes) + len(results.failures)

@@ -60,19 +60,21 @@ def render(
     if bits is not None:
         check_bits(bits)
     drawn = Drawn(size or options.Pixels(), crop, bits, device, threads)
-    if len(models) > 1:
+    output = output or Path()
+    if len(models) == 1 and output == STDOUT:
+        _check_stdout(as_json)
+        drawn.to_stdout(models[0])
+    elif len(models) == 1 and not batch.is_folder(output):
+        batch.do(drawn.to_file(models[0], output), overwrite, as_json)
+    else:
         from fftool.media.image import FORMATS
 
         suffixes = [suffix for form in FORMATS for suffix in form.suffixes]
-        folder, names = batch.make_folder(output or Path(), suffixes), batch.names_apart(models)
-        batch.do_all(models, lambda model: drawn.plan(model, folder, names[model]), overwrite, as_json)
-    elif output == STDOUT:
-        _check_stdout(as_json)
-        drawn.to_stdout(models[0])
-    elif output is None or output.is_dir():
-        batch.do(drawn.plan(models[0], output or Path(), models[0].stem), overwrite, as_json)
-    else:
-        batch.do(drawn.to_file(models[0], output), overwrite, as_json)
+        folder, names = batch.make_folder(output, suffixes), batch.names_apart(models)
+        if len(models) == 1:
+            batch.do(drawn.plan(models[0], folder, names[models[0]]), overwrite, as_json)
+        else:
+            batch.do_all(models, lambda model: drawn.plan(model, folder, names[model]), overwrite, as_json)
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,8 @@ def _natural_size(signal: SignalConfig, crop: Region | None) -> tuple[float, flo
 def _check_stdout(as_json: bool) -> None:
     if as_json:
         raise SettingError("the picture and the JSON document cannot both be on standard output", "name a file with -o")
+    if sys.__stdout__ is None:
+        raise FFToolError("standard output is closed", "send it somewhere, with > or |, or name a file with -o")
     if sys.stdout.isatty():
         raise FFToolError(
             "a terminal cannot show the bytes of a picture", "send them on, with > or |, or name a file with -o"

@@ -40,8 +40,6 @@ class Keeper:
         """Save now and then. What keeps it from that does not stop the training; what is saved already stays."""
         if monotonic() - self.last < self.every or not progress.network.is_finite:
             return
-        if self.output.exists() and not self.output.is_file():
-            return  # a pipe would get one after the other
         try:
             self.save(progress)
         except FFToolError as error:

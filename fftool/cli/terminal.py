@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
@@ -41,10 +42,37 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     """Where all else goes: above the bars, while there are any."""
-    return _behind_bars or Console(stderr=True, markup=False, emoji=False, highlight=False)
+    return _behind_bars or Console(file=cast(TextIO, _Lasting(sys.stderr)), markup=False, emoji=False, highlight=False)
 
 
 _behind_bars: Console | None = None
+
+
+class _Lasting:
+    """A stream that goes on where nobody can read it any more: what is said beside the work must not stop it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> None:
+        self._try(lambda: self._stream.write(text))
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except OSError:
+            to_nowhere(self._stream)
+
+
+def to_nowhere(stream: TextIO) -> None:
+    """Have all that is still written to a stream go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
@@ -59,13 +87,25 @@ def _shared(console: Console) -> Iterator[Console]:
 
 
 def printable(text: object) -> str:
-    """The text with control characters escaped, so that a file's name cannot command the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+    """The text with all escaped that would command a terminal, is in no known encoding, or not in the locale's."""
+    whole = "".join(c if c.isprintable() else _escaped(c) for c in str(text))
+    encoding = stdout().encoding
+    return whole.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python has a byte of a file's name that is no text
+        return f"\\x{os.fsencode(character)[0]:02x}"
+    return character.encode("unicode_escape").decode()
 
 
 def typed(path: Path) -> str:
     """A path as it has to be typed in a shell."""
-    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
+    name = f"./{path}" if str(path).startswith("-") else str(path)
+    if printable(name) == name:
+        return shlex.quote(name)
+    plain = (chr(byte) if 32 <= byte < 127 and byte not in b"\\'" else f"\\x{byte:02x}" for byte in os.fsencode(name))
+    return f"$'{''.join(plain)}'"
 
 
 def say(text: object) -> None:
@@ -85,11 +125,25 @@ def show_error(message: str, hint: str = "") -> None:
             stderr().print(Text.assemble((f"{label}: ", style), printable(text)), soft_wrap=True)
 
 
-def _unlimited(console: Console) -> Console:
-    """The console, as wide as a table needs it, unless that is to fit into a terminal."""
-    if not console.is_terminal:
-        console.width = UNLIMITED
-    return console
+def _is_terminal(console: Console) -> bool:
+    """Whether a person looks at it: colours that are forced, as FORCE_COLOR does, make no terminal of a file."""
+    return console.file.isatty()
+
+
+def _moves(console: Console) -> bool:
+    """Whether it is a terminal on which what is drawn can be drawn over."""
+    return _is_terminal(console) and not console.is_dumb_terminal
+
+
+def _show_table(console: Console, table: Table) -> None:
+    """Fit a table into a terminal; elsewhere, it is as wide as it has to be, and has no blanks at the ends of lines."""
+    if _is_terminal(console):
+        console.print(table)
+        return
+    console.width = UNLIMITED
+    with console.capture() as shown:
+        console.print(table)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in shown.get().splitlines()))
 
 
 def show_rows(rows: Mapping[str, object]) -> None:
@@ -99,7 +153,7 @@ def show_rows(rows: Mapping[str, object]) -> None:
     table.add_column(overflow="fold")
     for name, value in rows.items():
         table.add_row(printable(name), printable(value))
-    _unlimited(stdout()).print(table)
+    _show_table(stdout(), table)
 
 
 def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collection[int]] = {}) -> None:
@@ -107,12 +161,11 @@ def show_table(columns: Mapping[str, Sequence[str]], best: Mapping[str, Collecti
 
     The last columns are left out where a terminal is too narrow for them.
     """
-    console, names = _unlimited(stdout()), list(columns)
-    unlimited = console.options.update(width=UNLIMITED)
+    console, names = stdout(), list(columns)
     table = _table(columns, names, best)
-    while len(names) > 2 and console.measure(table, options=unlimited).minimum > console.width:
+    while _is_terminal(console) and len(names) > 2 and _least_width(table) > console.width:
         table = _table(columns, names := names[:-1], best)
-    console.print(table)
+    _show_table(console, table)
     if any(best.values()):
         note("* the best", style="dim")
 
@@ -124,8 +177,13 @@ def show_failures(problems: Mapping[str, str], files: int) -> None:
         table.add_column(name, overflow="fold")
     for row in problems.items():
         table.add_row(*(Text(printable(text)) for text in row))
-    _unlimited(stderr()).print(table)
+    _show_table(stderr(), table)
     note(f"{len(problems)} of {files} failed.", style="bold red")
+
+
+def _least_width(table: Table) -> int:
+    """The characters that a table takes where only its first column is folded, with a blank on each side of a rule."""
+    return sum(column.min_width or 0 for column in table.columns) + 3 * len(table.columns) - 1
 
 
 def _table(columns: Mapping[str, Sequence[str]], names: Sequence[str], best: Mapping[str, Collection[int]]) -> Table:
@@ -133,11 +191,15 @@ def _table(columns: Mapping[str, Sequence[str]], names: Sequence[str], best: Map
     cells: list[list[Text]] = []
     for name in names:
         first, marked = not cells, best.get(name, ())
-        shortest = min(NAME_WIDTH, max(map(len, columns[name]))) if first else None
-        table.add_column(
-            name, justify="left" if first else "right", no_wrap=not first, overflow="fold", min_width=shortest
-        )
         blank = "  " if marked else ""
+        longest = max(cell_len(line) for text in (name, *columns[name]) for line in f"{text}{blank}".split("\n"))
+        table.add_column(
+            name,
+            justify="left" if first else "right",
+            no_wrap=not first,
+            overflow="fold",
+            min_width=min(NAME_WIDTH, longest) if first else longest,
+        )
         cells.append(
             [
                 Text(f"{printable(text)} *", "bold green") if i in marked else Text(printable(text) + blank)
@@ -151,7 +213,7 @@ def _table(columns: Mapping[str, Sequence[str]], names: Sequence[str], best: Map
 
 def show_picture(picture: Image.Image) -> None:
     """Draw a picture as well as the terminal can: its own graphics, sixels, or half blocks."""
-    asked = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()  # it has to answer what it can show
+    asked = sys.stdin is not None and sys.stdin.isatty() and _moves(stdout())  # it has to answer what it can show
     if not (asked and os.get_terminal_size(sys.stdout.fileno()).columns):
         note("Nothing is drawn: this is not a terminal, or one that does not tell its size.")
         return
@@ -177,7 +239,7 @@ def confirm_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
         return
     more, what = (f" and {len(existing) - 1} more exist", "them") if len(existing) > 1 else (" exists", "it")
     console = stderr()
-    if console.is_terminal and sys.stdin is not None and sys.stdin.isatty():
+    if _is_terminal(console) and sys.stdin is not None and sys.stdin.isatty():
         console.print(f"{printable(existing[0])}{more} already. Overwrite {what}? [y/N]", end=" ", soft_wrap=True)
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return
@@ -224,8 +286,7 @@ def progress_in_parts(label: str, total: int) -> Iterator[Callable[[str, int], R
 
 @contextmanager
 def _reports() -> Iterator[Callable[[str, float], Report]]:
-    moves = stderr().is_terminal and not stderr().is_dumb_terminal
-    display, seconds = (_bars, REDRAW_SECONDS) if moves else (_lines, LINE_SECONDS)
+    display, seconds = (_bars, REDRAW_SECONDS) if _moves(stderr()) else (_lines, LINE_SECONDS)
     with display() as draw:
         yield lambda label, total: _report(draw(label, total), total, seconds)
 
@@ -262,8 +323,12 @@ def _bars() -> Iterator[Callable[[str, float], Draw]]:
     with _shared(stderr()) as console, Progress(*columns, console=console, transient=True, expand=True) as bars:
 
         def add(label: str, total: float) -> Draw:
-            task = bars.add_task(printable(label), total=total, status="")
-            room = console.width - max(len(other.description) for other in bars.tasks) - BAR_WIDTH
+            for other in bars.tasks:
+                bars.update(other.id, visible=not other.finished)
+            short = Text(printable(label))
+            short.truncate(console.width // 3, overflow="ellipsis")
+            task = bars.add_task(short.plain, total=total, status="")
+            room = console.width - max(cell_len(other.description) for other in bars.tasks) - BAR_WIDTH
             return lambda done, status: bars.update(task, completed=done, status=_fitting(status, room))
 
         yield add

@@ -14,7 +14,7 @@ from fftool.cli.batch import Job, Result
 from fftool.cli.resume import resumption
 from fftool.cli.runs import Keeper, learn
 from fftool.config import EncodingConfig, SavingConfig
-from fftool.errors import SettingError
+from fftool.errors import FFToolError, SettingError
 from fftool.files import check_writable, reserved
 
 SUFFIXES = (".st", ".safetensors")
@@ -61,7 +61,7 @@ def train(
         raise SettingError("there is no picture to learn", "fftool train --help")
     if len(pictures) == 1:
         path = output or Path("model.st")
-        path = path / f"{pictures[0].stem}.st" if path.is_dir() else path
+        path = batch.make_folder(path, SUFFIXES) / f"{pictures[0].stem}.st" if batch.is_folder(path) else path
         batch.do(_job(path, settings, saving, pictures[0]), overwrite, as_json)
         return
     folder, names = batch.make_folder(output or Path(), SUFFIXES), batch.names_apart(pictures)
@@ -73,6 +73,8 @@ def train(
 
 
 def _job(output: Path, settings: options.Settings, saving: SavingConfig, picture: Path) -> Job:
+    if output.exists() and not output.is_file():
+        raise FFToolError(f"{output} is no regular file, and a checkpoint is replaced now and then", "name one with -o")
     check_writable(output, picture)
     return Job(output, partial(_train, output, settings, saving, picture))
 

@@ -20,7 +20,8 @@ DPI = 150
 # Okabe and Ito's colours, which stay apart for the colour-blind; black, which is the axes', is left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 GREY = "#666666"
-STYLE: dict[Any, Any] = {
+DEFAULTS = {name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"}
+STYLE: dict[Any, Any] = DEFAULTS | {  # whatever a matplotlibrc has
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,

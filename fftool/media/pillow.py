@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fftool.errors import FFToolError
-from fftool.media.decoded import Decoded, check_pages, exif_orientation
+from fftool.media.decoded import Decoded, check_pages, check_size, exif_orientation
 
 # None that starts another program, as Ghostscript for EPS.
 FORMATS = ("JPEG", "WEBP", "GIF", "BMP", "PPM", "TGA", "JPEG2000", "AVIF", "ICO", "QOI", "PCX", "SGI")
@@ -29,6 +29,7 @@ def decode(file: BinaryIO) -> Decoded:
     to be meant.
     """
     with Image.open(file, formats=FORMATS) as image:
+        check_size(*image.size)  # Pillow does so too, unless a program has told it not to
         if image.format != "MPO":  # a camera's still picture, with a preview behind it
             check_pages(getattr(image, "n_frames", 1))
         orientation, profile = exif_orientation(image.info.get("exif")), image.info.get("icc_profile")
