@@ -34,6 +34,7 @@ MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
 MAX_SIDE = 2**31 - 1
 MAX_SHEET_PIXELS = 2**26  # in each drawing on a sheet, where a few hundred a side can be seen
+MAX_NUMBER = 1e38  # which float32 can still hold
 MAX_SCALE = 1e9  # far above what the largest picture can show, and below where a phase overflows
 
 
@@ -294,7 +295,7 @@ class TrainingConfig:
             f"it is a number from 1 to {MAX_BATCH_SIZE:,}",
         )
         _require(
-            self.learning_rate is None or 0 < self.learning_rate < math.inf,
+            self.learning_rate is None or 0 < self.learning_rate <= MAX_NUMBER,  # nor NaN
             f"the learning rate is {self.learning_rate}",
             "it is a positive number, such as 0.05",
         )

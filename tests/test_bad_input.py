@@ -121,6 +121,7 @@ def test_an_animation(run, tmp_path):
         (("--encoding", "positional", "--dimension", "1"), "2 axes"),
         (("--batch-size", "0"), "batch size is 0"),
         (("--learning-rate", "nan"), "learning rate is nan"),
+        (("--learning-rate", "1e39"), "learning rate is 1e+39"),
         (("--seed", "-1"), "seed is -1"),
         (("--device", "toaster"), "--device"),
         (("--encoding", "magic"), "--encoding"),

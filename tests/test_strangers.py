@@ -154,6 +154,7 @@ UNFINISHED = {
     "no place to go back to": (with_text('\\"good\\"', '\\"goods\\"'), "makes no sense"),
     "a tensor of another name": (with_text('"resume.good.layers', '"resume.bad.layers'), "contradicts itself"),
     "numbers that are not finite": (with_weight(float("nan")), "contradicts itself"),
+    "a learning rate beyond float32": (with_settings(training__learning_rate=1e39), "learning rate is 1e+39"),
     "a picture that is none": (with_state(picture="/dev/null"), "is not at /dev/null any more"),
     "a picture that is another file": (with_state(picture=str(CONFTEST)), "is not a picture of a known format"),
 }
