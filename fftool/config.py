@@ -34,7 +34,7 @@ MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
 MAX_SIDE = 2**31 - 1
 MAX_SHEET_PIXELS = 2**26  # in each drawing on a sheet, where a few hundred a side can be seen
-MAX_NUMBER = 1e38  # which float32 can still hold
+MAX_NUMBER = 3.4e38  # about the largest of float32
 MAX_SCALE = 1e9  # far above what the largest picture can show, and below where a phase overflows
 
 

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fftool.config import MAX_COUNT, MAX_EPOCHS
-from fftool.errors import SettingError
+from fftool.config import MAX_COUNT, MAX_EPOCHS, MAX_NUMBER
+from fftool.errors import FFToolError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,9 +36,10 @@ class Position:
             min(*counts, self.epoch, *times) < 0
             or self.epoch > MAX_EPOCHS
             or max(counts) > MAX_COUNT
-            or not all(map(math.isfinite, (*times, self.loss, self.squared_error)))
+            or not all(map(math.isfinite, times))
+            or not (abs(self.loss) <= MAX_NUMBER and abs(self.squared_error) <= MAX_NUMBER)  # nor NaN
         ):
-            raise SettingError(f"training cannot stand at {self}", "start it anew")
+            raise FFToolError(f"training cannot stand at {self}", "start it anew")
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,11 @@ with_state = partial(with_settings, "resume")
 UNFINISHED = {
     "a step before the first": (with_state(position__step=-7), "makes no sense"),
     "a step that nobody reaches": (with_state(position__step=10**99), "makes no sense"),
+    "an epoch after the last": (
+        with_state(position__epoch=10**9, position__cells=225, position__step=0),
+        "cannot stand",
+    ),
+    "a loss beyond float32": (with_state(position__loss=1e39, position__over=True), "makes no sense"),
     "more pixels than there are": (with_state(position__cells=999), "contradicts itself"),
     "no place to go back to": (with_text('\\"good\\"', '\\"goods\\"'), "makes no sense"),
     "a tensor of another name": (with_text('"resume.good.layers', '"resume.bad.layers'), "contradicts itself"),
