@@ -196,3 +196,12 @@ def test_a_picture_larger_than_any_is_not_drawn_unasked(run, originals, tmp_path
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert run("render", "a.st", "--size", "8x8").returncode == 0
+
+
+def test_a_frequency_without_measure_is_drawn(run, originals, tmp_path):
+    header, tensors = checkpoints.parts(originals[1][0])
+    assert header["encoding.B"]["data_offsets"][0] == 0
+    (tmp_path / "a.st").write_bytes(checkpoints.checkpoint(json.dumps(header), struct.pack("<f", -3e38) + tensors[4:]))
+    for command in (("render", "a.st"), ("encode-viz", "--model", "a.st")):
+        done = run(*command)
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr

@@ -47,6 +47,11 @@ class Frequencies:
         """Which are above Nyquist: bool with shape (m,)."""
         return above_nyquist(self.B, self.shape)
 
+    @property
+    def fastest(self) -> float:
+        """The highest frequency, in its own direction."""
+        return float(self.B.double().norm(dim=0).max())  # whose square float32 may not hold
+
     def features(self) -> Iterator[tuple[Samples, Samples]]:
         """Each frequency's columns of γ as pictures: cosine and sine, uint8 with shape (height, width, 1).
 
@@ -66,8 +71,7 @@ class Frequencies:
     @cached_property
     def half_width(self) -> float:
         """Where the kernel's mean over all directions first falls to one half; infinite if not within the picture."""
-        fastest = max(float(self.B.norm(dim=0).max()), 1)
-        distance = np.geomspace(0.01 / fastest, sqrt(2), 400)  # at the least of these it is still above 0.99
+        distance = np.geomspace(0.01 / max(self.fastest, 1), sqrt(2), 400)  # at the least of these it is still above 0.99
         mean = self.measured(torch.from_numpy(distance)).mean(dim=0).numpy()
         fallen = np.flatnonzero(mean < 0.5)
         if not len(fallen):
@@ -138,8 +142,7 @@ def scales(shown: Sequence[Frequencies]) -> Page:
         "A larger σ spreads the frequencies and narrows the kernel,\nwhich says how far around it each sample is felt.",
         color=GREY,
     )
-    fastest = max(float(each.B.norm(dim=0).max()) for each in shown)
-    least = log10(0.1 / max(fastest, width, height))
+    least = log10(0.1 / max(width, height, *(each.fastest for each in shown)))
     distance = torch.logspace(floor(least), 0, 500, dtype=torch.float64)
     for column, each in enumerate(shown):
         x = left + column * COLUMN
