@@ -6,15 +6,20 @@ import copy
 import json
 import struct
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import safetensors.numpy
+import torch
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import fftool
 from fftool import EncodingConfig, FFToolError, NetworkConfig, Signal, TrainingConfig
 from fftool.cli import app
+from fftool.errors import SettingError
 
 MUSHROOM = Path(__file__).parent.parent / "examples" / "mushroom.png"
 DOCUMENTS = ("config", "resume")  # of the metadata, as JSON
@@ -36,18 +41,31 @@ COUNTS = (-1, 0, 1, 2, 3, 255, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 10**9,
 NUMBERS = (-0.0, 1e-320, 0.5, 1e38, 1e308, float("nan"), float("inf"), -float("inf"))
 ODD = (None, True, [], {}, [[]], {"a": {}}, [1, 2, 3], [-1], *TEXTS, *COUNTS, *NUMBERS)
 WEIGHTS = (float("nan"), float("inf"), -float("inf"), 1e38, -3e38, 1e-45, 0.0)
+DTYPES = ("float16", "float64", "int8", "int32", "uint16", "bool")
+SHAPES = ((), (0,), (0, 2**40), (1,), (6,), (1, 1, 1), (6, 6), (6, 8), (2, 1000), (1,) * 64)
+NAMES = ("", "encoding.B", "layers.3.weight", "resume.x", "resume.good.x", "resume.optimizer.x", "resume.\x1b[2J")
+LONG = 600  # characters in an error, beside the path: more than any needs
 
 
 def originals(folder: Path) -> tuple[Signal, list[bytes]]:
-    """A picture, and the checkpoints of a finished and of an unfinished training on it."""
-    signal = fftool.read_image(MUSHROOM)
-    settings = EncodingConfig(scale=2.0, dimension=4), NetworkConfig(hidden=6), TrainingConfig(epochs=2, batch_size=50)
-    for progress in fftool.fit(signal, *settings):
-        if progress.step == 7:  # in the second epoch
-            fftool.save_run(progress.run(), folder / "unfinished.st", str(MUSHROOM))
+    """A picture, and the checkpoints of a finished and of two unfinished trainings on it."""
+    signal, path = fftool.read_image(MUSHROOM), folder / "original.st"
+
+    def course(**settings: Any) -> Iterator[fftool.Progress]:
+        training = TrainingConfig(epochs=2, batch_size=50, **settings)
+        return fftool.fit(signal, EncodingConfig(scale=2.0, dimension=4), NetworkConfig(hidden=6), training)
+
+    def unfinished(steps: int, **settings: Any) -> bytes:
+        *_, progress = islice(course(**settings), steps)
+        fftool.save_run(progress.run(), path, str(MUSHROOM))
+        return path.read_bytes()
+
+    *_, progress = course()
     fftool.evaluate(progress, signal)
-    fftool.save(progress.network, folder / "finished.st")
-    return signal, [(folder / name).read_bytes() for name in ("finished.st", "unfinished.st")]
+    fftool.save(progress.network, path)
+    finished = path.read_bytes()
+    in_second_epoch, in_first = unfinished(7), unfinished(3, optimizer="adam", holdout=0.2, seconds=60.0)
+    return signal, [finished, in_second_epoch, in_first]
 
 
 def parts(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -74,6 +92,12 @@ def places(document: Any) -> Iterator[tuple[Any, Any]]:
         yield from places(document[key])
 
 
+def odd(value: Any) -> st.SearchStrategy[Any]:
+    """What to put in place of a value: rather of its own kind, so that more than the kind is odd."""
+    alike = TEXTS if isinstance(value, str) else ODD if isinstance(value, dict | list) else (*COUNTS, *NUMBERS)
+    return st.sampled_from(alike) | st.sampled_from(ODD)
+
+
 @st.composite
 def changed(draw: Callable[..., Any], document: Any) -> str:
     """A JSON document with one to three things in it changed, removed, added, or named twice."""
@@ -83,7 +107,7 @@ def changed(draw: Callable[..., Any], document: Any) -> str:
         part, key = draw(st.sampled_from(found)) if found else (document, None)
         match draw(st.sampled_from(("odd", "odd", "other", "removed", "more"))):
             case "odd":
-                part[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
+                part[key] = copy.deepcopy(draw(odd(part[key] if found else None)))
             case "other" if key is not None:
                 other, name = draw(st.sampled_from(found))
                 part[key] = copy.deepcopy(other[name])
@@ -123,6 +147,25 @@ def with_other_weights(draw: Callable[..., Any], data: bytes) -> bytes:
 
 
 @st.composite
+def with_other_tensors(draw: Callable[..., Any], data: bytes) -> bytes:
+    """A whole file, in which one of the tensors has another dtype, shape or name, or is there twice or not at all."""
+    header, _ = parts(data)
+    tensors = safetensors.numpy.load(data)
+    name = draw(st.sampled_from(sorted(tensors)))
+    tensor = tensors.pop(name)
+    match draw(st.sampled_from(("dtype", "shape", "name", "twice", "missing"))):
+        case "dtype":
+            tensors[name] = np.ones(tensor.shape, draw(st.sampled_from(DTYPES)))
+        case "shape":
+            tensors[name] = np.ones(draw(st.sampled_from(SHAPES)), tensor.dtype)
+        case "name":
+            tensors[draw(st.sampled_from(NAMES))] = tensor
+        case "twice":
+            tensors |= {name: tensor, draw(st.sampled_from(NAMES)): tensor}
+    return safetensors.numpy.save(tensors, header["__metadata__"])
+
+
+@st.composite
 def with_other_bytes(draw: Callable[..., Any], data: bytes) -> bytes:
     """Turned bits, cuts, insertions and repetitions, most of them in the header, and another length of it."""
     for _ in range(draw(st.integers(1, 4))):
@@ -147,7 +190,8 @@ def with_other_bytes(draw: Callable[..., Any], data: bytes) -> bytes:
 
 def hostile(originals: list[bytes]) -> st.SearchStrategy[bytes]:
     """What may come from a stranger, made from real checkpoints."""
-    ways = with_other_bytes, with_other_header, with_other_documents, with_other_documents, with_other_weights
+    once = with_other_bytes, with_other_header, with_other_weights, with_other_tensors
+    ways = *once, with_other_documents, with_other_documents
     return st.one_of(*(way(data) for data in originals for way in ways))
 
 
@@ -156,20 +200,25 @@ def attempt(path: Path, signal: Signal) -> str:
 
     Everything but success and FFToolError is a defect, and goes on to the caller.
     """
+    stage, threads = "not described", torch.get_num_threads()
     try:
         fftool.describe(path)
-        shown = CliRunner().invoke(app, ["info", str(path)], catch_exceptions=False)
-        assert shown.exit_code == 0
-        assert all(line.isprintable() for line in shown.output.splitlines())
-    except FFToolError:
-        return "not described"
-    try:
-        samples = fftool.render(fftool.load(path), (8, 8))
-        assert samples.shape[:2] == (8, 8)
-    except FFToolError:
-        return "not drawn"
-    try:
-        next(fftool.resume(signal, fftool.load_run(path)))
-    except FFToolError:
-        return "drawn, and not resumed"
+        for options in ([], ["--json"]):
+            shown = CliRunner().invoke(app, ["info", str(path), *options], catch_exceptions=False)
+            assert shown.exit_code == 0
+            assert all(line.isprintable() for line in shown.output.splitlines())
+        stage = "not drawn"
+        network = fftool.load(path)
+        if network.config.signal.axes == ("y", "x"):  # which others to draw, only the library can be asked
+            assert fftool.render(network, (8, 8)).shape[:2] == (8, 8)
+        stage = "drawn, and not resumed"
+        for _ in islice(fftool.resume(signal, fftool.load_run(path)), 2):  # where it stands, and a step
+            pass
+    except FFToolError as error:
+        assert not isinstance(error, SettingError), f"the command line has no part in this: {error}"
+        assert error.hint
+        assert len(error.message) < len(str(path)) + LONG
+        return stage
+    finally:
+        torch.set_num_threads(threads)
     return "drawn and resumed"
