@@ -11,6 +11,7 @@ executed or written to.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -222,8 +223,8 @@ def _parsed(text: str) -> Any:
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            raise ValueError(f"{next(name for name in found if names.count(name) > 1)!r} is named twice")
+            name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+            raise ValueError(f"{name!r} is named twice")
         return found
 
     return json.loads(text, object_pairs_hook=distinct)
