@@ -32,6 +32,7 @@ MAX_EPOCHS = 10**9
 MAX_COUNT = 2**63 - 1  # of steps and what else is counted while training
 MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
+MAX_AXES = 8
 MAX_SIDE = 2**31 - 1
 MAX_SHEET_PIXELS = 2**26  # in each drawing on a sheet, where a few hundred a side can be seen
 MAX_NUMBER = 3.4e38  # about the largest of float32
@@ -71,6 +72,7 @@ class SignalConfig:
             f"the signal's axes {self.axes} and shape {self.shape} do not match",
             "give one size for each axis",
         )
+        _require(len(self.axes) <= MAX_AXES, f"the signal has {len(self.axes)} axes", f"it can have up to {MAX_AXES}")
         _require(
             min(self.shape) > 0 and max(self.shape) <= MAX_SIDE,
             f"the signal's shape is {self.shape}",

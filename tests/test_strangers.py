@@ -117,6 +117,7 @@ HOSTILE = {
     "a newer format in words": (with_metadata(format_version="\x1b[31m" + "9" * 9999), r"format \x1b[31m999"),
     "weights that are no numbers": (with_weight(float("nan")), "not finite"),
     "weights that are infinite": (with_weight(float("inf")), "not finite"),
+    "a thousand axes": (with_settings(signal__axes=["y"] * 1000, signal__shape=[1] * 1000), "1000 axes"),
 }
 
 
