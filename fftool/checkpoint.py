@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +38,7 @@ FORMAT = "fftool"
 FORMAT_VERSION = "1"
 RESUME = "resume."  # the prefix of what only an unfinished run holds
 GOOD = "good."  # below that, of what it can go back to
+MAX_RESUMED = 7  # numbers, and tensors, for each trained one: itself, Adam's two moments and count, and these again
 MAX_HEADER = 2**22  # bytes: 1000 layers and what it takes to go on with them have less than half of it
 MAX_SHOWN = 200  # characters of what is told of a file's content
 DAMAGED = "it may be another kind of file, or cut short: copy it again, or train anew"
@@ -281,9 +283,7 @@ def _check_tensors(path: Path, config: Config, tensors: dict[str, TensorInfo]) -
         wanted[f"layers.{i}.weight"] = (outputs, inputs)
         wanted[f"layers.{i}.bias"] = (outputs,)
     for name in sorted(wanted.keys() | tensors.keys()):
-        shape = (
-            tensors[name].shape if name.startswith(RESUME) else wanted.get(name)
-        )  # training checks what it goes on with
+        shape = tensors[name].shape if name.startswith(RESUME) else wanted.get(name)
         seen = f"{tensors[name].dtype} {tensors[name].shape}" if name in tensors else "absent"
         asked = "absent" if shape is None else f"F32 {shape}"
         if seen != asked:
@@ -291,6 +291,18 @@ def _check_tensors(path: Path, config: Config, tensors: dict[str, TensorInfo]) -
                 f"{path} does not fit its own config: {_shown(name)} should be {asked}, and is {_shown(seen)}",
                 CONTRADICTION,
             )
+    _check_resumed(path, config, [tensor.shape for name, tensor in tensors.items() if name.startswith(RESUME)])
+
+
+def _check_resumed(path: Path, config: Config, shapes: list[tuple[int, ...]]) -> None:
+    """Refuse more tensors than it takes to go on, or larger ones. Training checks what is in them."""
+    numbers = sum(prod(max(1, length) for length in shape) for shape in shapes)
+    if (
+        len(shapes) > MAX_RESUMED * 2 * (len(config.widths) - 1)
+        or numbers > MAX_RESUMED * config.parameters
+        or max(map(len, shapes), default=0) > 3  # Muon has matrices of one shape in one tensor
+    ):
+        raise FFToolError(f"{path} holds more than it takes to go on with its training", CONTRADICTION)
 
 
 def _shown(text: object) -> str:

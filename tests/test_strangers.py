@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
 from functools import partial
+from math import prod
 from pathlib import Path
 
 import checkpoints
@@ -73,6 +75,19 @@ def with_tensor(name, **changes):
     return with_header(lambda header: header[name].update(changes))
 
 
+def with_more(*shapes):
+    """More tensors, of zeros, among those that only an unfinished run holds."""
+
+    def made(data):
+        header, tensors = checkpoints.parts(data)
+        for i, shape in enumerate(shapes):
+            start, tensors = len(tensors), tensors + bytes(4 * prod(shape))
+            header[f"resume.{i}"] = {"dtype": "F32", "shape": shape, "data_offsets": [start, len(tensors)]}
+        return checkpoints.checkpoint(json.dumps(header), tensors)
+
+    return made
+
+
 def with_text(old, new):
     """Of the header, as it is written."""
 
@@ -102,6 +117,7 @@ HOSTILE = {
     "a billion layers": (with_settings(network__layers=10**9), "1000000000 hidden layers"),
     "a billion units": (with_settings(network__hidden=10**9), "parameters"),
     "a billion frequencies": (with_settings(encoding__dimension=10**9), "parameters"),
+    "a thousand axes": (with_settings(signal__axes=["y"] * 1000, signal__shape=[1] * 1000), "1000 axes"),
     "a side of a billion": (with_settings(signal__shape=[10**10, 1]), "every size is a number"),
     "more digits than Python reads": (with_text('\\"hidden\\":6', '\\"hidden\\":1' + "0" * 9999), "makes no sense"),
     "no number": (with_settings(encoding__scale=float("nan")), "makes no sense"),
@@ -117,7 +133,6 @@ HOSTILE = {
     "a newer format in words": (with_metadata(format_version="\x1b[31m" + "9" * 9999), r"format \x1b[31m999"),
     "weights that are no numbers": (with_weight(float("nan")), "not finite"),
     "weights that are infinite": (with_weight(float("inf")), "not finite"),
-    "a thousand axes": (with_settings(signal__axes=["y"] * 1000, signal__shape=[1] * 1000), "1000 axes"),
 }
 
 
@@ -167,6 +182,10 @@ UNFINISHED = {
     "a loss beyond float32": (with_state(position__loss=1e39, position__over=True), "makes no sense"),
     "more pixels than there are": (with_state(position__cells=999), "contradicts itself"),
     "no place to go back to": (with_text('\\"good\\"', '\\"goods\\"'), "makes no sense"),
+    "a tensor too large": (with_more((10_000,)), "holds more than it takes to go on"),
+    "a tensor of no size at all": (with_more((0, 2**62)), "holds more than it takes to go on"),
+    "a tensor of too many axes": (with_more((1,) * 65), "holds more than it takes to go on"),
+    "a thousand tensors": (with_more(*1000 * [(0,)]), "holds more than it takes to go on"),
     "a tensor of another name": (with_text('"resume.good.layers', '"resume.bad.layers'), "contradicts itself"),
     "numbers that are not finite": (with_weight(float("nan")), "contradicts itself"),
     "a learning rate beyond float32": (with_settings(training__learning_rate=1e39), "learning rate is 1e+39"),
@@ -185,6 +204,19 @@ def test_what_cannot_go_on_is_refused_in_a_line(originals, tmp_path, name):
     assert seen in err
     assert memory < LITTLE
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.st"]
+
+
+def test_terabytes_that_are_there_are_not_read(originals, tmp_path):
+    """A hole in a file takes no disk."""
+    header, tensors = checkpoints.parts(originals[1][1])
+    end = len(tensors) + 2**40
+    header["resume.more"] = {"dtype": "F32", "shape": [2**38], "data_offsets": [len(tensors), end]}
+    (tmp_path / "a.st").write_bytes(checkpoints.checkpoint(json.dumps(header), tensors))
+    os.truncate(tmp_path / "a.st", (tmp_path / "a.st").stat().st_size + 2**40)
+    code, out, err, memory = measured(tmp_path, "train", "--resume", "a.st")
+    assert (code, out) == (1, "")
+    assert "holds more than it takes to go on" in err
+    assert memory < LITTLE
 
 
 @pytest.mark.parametrize("source", ["../../evil.png", "/tmp/evil.png", "\x1b[31m[red]\nevil\0.png", "a" * 100_000])
