@@ -203,7 +203,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Description]]:
                 ),
             )
     except (OSError, SafetensorError) as error:
-        raise FFToolError(f"{path} is not a whole safetensors file ({_shown(error)})", DAMAGED) from error
+        raise FFToolError(f"{path} is not a whole safetensors file ({shown(error)})", DAMAGED) from error
 
 
 def _check_header(path: Path) -> None:
@@ -216,7 +216,7 @@ def _check_header(path: Path) -> None:
     try:
         _parsed(header.decode())
     except (ValueError, RecursionError) as error:
-        raise FFToolError(f"{path} is not a whole safetensors file ({_shown(error)})", DAMAGED) from error
+        raise FFToolError(f"{path} is not a whole safetensors file ({shown(error)})", DAMAGED) from error
 
 
 def _parsed(text: str) -> Any:
@@ -238,7 +238,7 @@ def _documents(path: Path, metadata: dict[str, str]) -> tuple[Config, Unfinished
     version = metadata.get("format_version")
     if version != FORMAT_VERSION:
         raise FFToolError(
-            f"{path} has checkpoint format {_shown(version)}; this fftool reads format {FORMAT_VERSION}",
+            f"{path} has checkpoint format {shown(version)}; this fftool reads format {FORMAT_VERSION}",
             "if a newer fftool wrote it, pipx upgrade fftool helps; else train anew",
         )
     _refuse_unknown(path, metadata, {"format", "format_version", "config", "resume"})
@@ -254,7 +254,7 @@ def _document(path: Path, text: str, kind: type[Document]) -> Document:
         document = msgspec.json.decode(text, type=kind)
         seen = _parsed(text)
     except (msgspec.DecodeError, ValueError, RecursionError, FFToolError) as error:
-        raise FFToolError(f"{path} has a config that makes no sense: {_shown(error)}", CONTRADICTION) from error
+        raise FFToolError(f"{path} has a config that makes no sense: {shown(error)}", CONTRADICTION) from error
     _refuse_unknown(path, seen, msgspec.to_builtins(document))
     return document
 
@@ -268,7 +268,7 @@ def _refuse_unknown(path: Path, seen: Any, known: Any) -> None:
         for name, value in seen.items():
             if name not in known:
                 raise FFToolError(
-                    f"{path} has a setting that this fftool does not know: {_shown(name)}",
+                    f"{path} has a setting that this fftool does not know: {shown(name)}",
                     "if a newer fftool wrote it, pipx upgrade fftool helps; else train anew",
                 )
             _refuse_unknown(path, value, known[name] if isinstance(known, dict) else None)
@@ -288,7 +288,7 @@ def _check_tensors(path: Path, config: Config, tensors: dict[str, TensorInfo]) -
         asked = "absent" if shape is None else f"F32 {shape}"
         if seen != asked:
             raise FFToolError(
-                f"{path} does not fit its own config: {_shown(name)} should be {asked}, and is {_shown(seen)}",
+                f"{path} does not fit its own config: {shown(name)} should be {asked}, and is {shown(seen)}",
                 CONTRADICTION,
             )
     _check_resumed(path, config, [tensor.shape for name, tensor in tensors.items() if name.startswith(RESUME)])
@@ -305,7 +305,7 @@ def _check_resumed(path: Path, config: Config, shapes: list[tuple[int, ...]]) ->
         raise FFToolError(f"{path} holds more than it takes to go on with its training", CONTRADICTION)
 
 
-def _shown(text: object) -> str:
+def shown(text: object) -> str:
     """What a file says, in so many words that they fit in a line or two."""
     short = str(text)
     return short if len(short) <= MAX_SHOWN else short[:MAX_SHOWN] + "…"

@@ -190,6 +190,7 @@ UNFINISHED = {
     "numbers that are not finite": (with_weight(float("nan")), "contradicts itself"),
     "a learning rate beyond float32": (with_settings(training__learning_rate=1e39), "learning rate is 1e+39"),
     "a picture that is none": (with_state(picture="/dev/null"), "is not at /dev/null any more"),
+    "a picture without end": (with_state(picture="/long" * 100_000), "/long/long"),
     "a picture that is another file": (with_state(picture=str(CONFTEST)), "is not a picture of a known format"),
 }
 
@@ -202,6 +203,7 @@ def test_what_cannot_go_on_is_refused_in_a_line(originals, tmp_path, name):
     assert (code, out) == (1, "")
     assert [line.split(":")[0] for line in err.splitlines()] == ["error", "hint"]
     assert seen in err
+    assert len(err) < 1000
     assert memory < LITTLE
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.st"]
 

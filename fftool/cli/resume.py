@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fftool.checkpoint import Description, describe, load_run
+from fftool.checkpoint import Description, describe, load_run, shown
 from fftool.cli import options, terminal
 from fftool.cli.batch import Job, Result
 from fftool.cli.reports import Report
@@ -69,7 +69,7 @@ class Resumption:
             with suppress(OSError, ValueError):  # a path from a file may be none at all
                 if place.is_file():
                     return place
-        where = f"not at {places[0]} any more" if places else "unknown"
+        where = f"not at {shown(places[0])} any more" if places else "unknown"
         raise FFToolError(
             f"the picture that {self.model} learns is {where}",
             f"name it: fftool train PICTURE --resume {terminal.typed(self.model)}",
