@@ -58,6 +58,9 @@ def test_one_file_goes_into_a_folder_too(run, model_path, folder):
     assert run("render", model_path, "-o", "out").stdout == "out/model-64x48.png\n"
     assert run("train", "a.png", *QUICK, "-o", "out").returncode == 0
     assert (folder / "out" / "a.st").exists()
+    assert run("train", "a.png", *QUICK, "-o", "new/models").returncode == 0
+    assert (folder / "new" / "models" / "a.st").exists()
+    assert run("render", "out/a.st", "-o", "new/pictures/").stdout == "new/pictures/a-64x48.png\n"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -34,8 +35,6 @@ def test_a_name_is_only_a_name(run, photo_path, tmp_path, name):
     assert done.returncode == 0, done.stderr
     shown_in_one_line(done.stdout, stem)
     assert len(done.stdout.splitlines()) == 1
-    done = run("info", f"out/{stem}.st")
-    assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([name, f"{stem}.st"])
     done = run("render", f"{stem}.gone.st")
     assert done.returncode == 1
@@ -48,6 +47,15 @@ def shown_in_one_line(output, stem):
     escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in stem)
     assert escaped in output
     assert all(c.isprintable() for line in output.splitlines() for c in line)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="hints are for such a shell")
+@pytest.mark.parametrize("stem", ["it's a", "line\nbreak \\x41\t'", os.fsdecode(b"\xff"), "-a"])
+def test_a_hint_can_be_typed(run, photo_path, tmp_path, stem):
+    hint = run("train", photo_path, *QUICK, "-o", f"./{stem}.st").stderr.splitlines()[-1]
+    name = hint.removeprefix("Draw it at any size: fftool render ").removesuffix(" --size 500x500")
+    shown = subprocess.run(["bash", "-c", f"printf %s {name}"], capture_output=True, check=True).stdout
+    assert (tmp_path / os.fsdecode(shown)).samefile(tmp_path / f"{stem}.st")
 
 
 def test_a_leading_dash(run, photo_path, tmp_path):
