@@ -71,9 +71,8 @@ class Frequencies:
     @cached_property
     def half_width(self) -> float:
         """Where the kernel's mean over all directions first falls to one half; infinite if not within the picture."""
-        distance = np.geomspace(
-            0.01 / max(self.fastest, 1), sqrt(2), 400
-        )  # at the least of these it is still above 0.99
+        # At the least of these it is still above 0.99.
+        distance = np.geomspace(0.01 / max(self.fastest, 1), sqrt(2), 400)
         mean = self.measured(torch.from_numpy(distance)).mean(dim=0).numpy()
         fallen = np.flatnonzero(mean < 0.5)
         if not len(fallen):
