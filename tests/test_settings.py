@@ -1,12 +1,16 @@
 """`fftool train` with the settings of training: each does what it says, or is refused."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 from conftest import QUICK, pixels
+from hypothesis import given
+from hypothesis import strategies as st
 
 import fftool
+import fftool.config
 
 
 def test_what_training_took_is_said(run, photo_path):
@@ -68,3 +72,11 @@ def test_training_settings_that_make_no_sense(run, photo_path, tmp_path, argumen
     assert done.returncode == 2
     assert seen in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@given(st.floats(0, fftool.config.MAX_SCALE, exclude_min=True), st.sampled_from(["gaussian", "positional", "basic"]))
+def test_names_of_files_are_safe_on_windows_too(scale, kind):
+    """Letters, digits and a few marks; and what differs is named apart."""
+    name = fftool.EncodingConfig(kind=kind, scale=scale).file_name
+    assert re.fullmatch(r"[a-z]+(-\d+(\.\d+)?(e[-+]\d+)?)?", name)
+    assert kind == "basic" or float(name.split("-", 1)[1]) == scale
