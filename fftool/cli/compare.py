@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fftool.checkpoint import describe, save
-from fftool.cli import options, terminal
+from fftool.cli import bars, options, terminal
 from fftool.cli.outcomes import document, show_table, write_csv
 from fftool.cli.reports import how_chosen
 from fftool.cli.runs import status
@@ -220,7 +220,7 @@ def _run(variants: list[Variant], signal: Signal, settings: options.Settings, fi
     use_threads(settings.training.threads)
     totals = [signal.cells if isinstance(variant, Path) else _visits(signal, settings) for variant in variants]
     results = Results()
-    with terminal.progress_in_parts("all variants", sum(totals)) as part:
+    with bars.progress_in_parts("all variants", sum(totals)) as part:
         for variant, total in zip(variants, totals, strict=True):
             name = readable_name(variant) if isinstance(variant, Path) else variant.name
             try:
@@ -244,7 +244,7 @@ def _visits(signal: Signal, settings: options.Settings) -> int:
     return settings.training.epochs * trained_cells(signal.shape, settings.training.holdout)
 
 
-def _outcome(variant: Variant, signal: Signal, settings: options.Settings, report: terminal.Report) -> Outcome:
+def _outcome(variant: Variant, signal: Signal, settings: options.Settings, report: bars.Report) -> Outcome:
     from fftool.comparison import learn, recall
 
     if isinstance(variant, Path):
@@ -294,7 +294,7 @@ def _pictures(outcomes: list[Outcome], shape: tuple[int, int] | None) -> list[Sa
 
     if shape is None:
         return [outcome.samples for outcome in outcomes]
-    with terminal.progress_in_parts("all drawings", len(outcomes) * prod(shape)) as part:
+    with bars.progress_in_parts("all drawings", len(outcomes) * prod(shape)) as part:
         return [render(outcome.network, shape, report=part(outcome.name, prod(shape))) for outcome in outcomes]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fftool.checkpoint import describe, load
-from fftool.cli import options, terminal
+from fftool.cli import bars, options, terminal
 from fftool.config import EncodeVizConfig, EncodingConfig, TrainingConfig, encodings
 from fftool.errors import FFToolError, SettingError
 from fftool.files import check_folder
@@ -163,7 +163,7 @@ def _write_features(plans: list[Plan], shown: list[Frequencies]) -> None:
     for plan, each in zip(plans, shown, strict=True):
         height, width = each.shape
         (plan.folder / each.encoding.file_name).mkdir(parents=True, exist_ok=True)
-        with terminal.progress(each.encoding.name, 2 * len(plan.pairs) * height * width) as report:
+        with bars.progress(each.encoding.name, 2 * len(plan.pairs) * height * width) as report:
             for j, (paths, pictures) in enumerate(zip(plan.pairs, each.features(), strict=True), start=1):
                 for path, samples in zip(paths, pictures, strict=True):
                     write_image(path, samples)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fftool.checkpoint import describe, load
-from fftool.cli import batch, options, terminal
+from fftool.cli import bars, batch, options, terminal
 from fftool.cli.batch import Job, Result
 from fftool.config import Device, SignalConfig, TrainingConfig, check_bits
 from fftool.errors import FFToolError, SettingError
@@ -110,7 +110,7 @@ class Drawn:
 
         network = self._network(model)
         channels, start = network.config.signal.channels, perf_counter()
-        with terminal.progress("Rendering", prod(shape)) as report:
+        with bars.progress("Rendering", prod(shape)) as report:
             bands = render_bands(network, shape, region=self.crop, bits=bits, report=report)
             write_bands(output, (*shape, channels), bands)
         height, width = shape
@@ -133,7 +133,7 @@ class Drawn:
         signal = _signal(model)
         shape, bits = self._shape(signal), self._depth(signal, PNG)
         PNG.check((*shape, signal.channels), bits)
-        with terminal.progress("Rendering", prod(shape)) as report:
+        with bars.progress("Rendering", prod(shape)) as report:
             samples = draw(self._network(model), shape, region=self.crop, bits=bits, report=report)
         encode_image(sys.stdout.buffer, samples, PNG)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from fftool.checkpoint import save, save_run
-from fftool.cli import terminal
+from fftool.cli import bars, terminal
 from fftool.cli.reports import Report
 from fftool.config import TrainingResult
 from fftool.errors import FFToolError
@@ -82,7 +82,7 @@ def _trained(course: Iterator[Progress], keeper: Keeper) -> tuple[Progress, int 
     """The end of a run, or where it stood when a signal with that number stopped it."""
     progress: Progress | None = None
     try:
-        with noted() as stop, terminal.progress("Training", 1) as report:
+        with noted() as stop, bars.progress("Training", 1) as report:
             for progress in course:
                 if progress.retreated:
                     terminal.note(
@@ -107,12 +107,12 @@ def status(progress: Progress) -> str:
     training = progress.network.config.training
     epoch = progress.epochs + (progress.done < 1)
     of = "" if training.seconds else f"/{training.epochs}"
-    rate = terminal.pixel_rate(progress.rate)
+    rate = bars.pixel_rate(progress.rate)
     return f"epoch {epoch}{of}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB  {rate}"
 
 
 def _measured(progress: Progress, signal: Signal) -> TrainingResult:
     from fftool.training import evaluate
 
-    with terminal.progress("Measuring", signal.cells) as report:
+    with bars.progress("Measuring", signal.cells) as report:
         return evaluate(progress, signal, report)

@@ -1,4 +1,4 @@
-"""All that a person sees and is asked. The only module that knows rich."""
+"""All that a person sees and is asked. Only it, and `bars` for progress, know rich."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ import shlex
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -25,14 +23,8 @@ from fftool.errors import FFToolError
 if TYPE_CHECKING:
     from PIL import Image
 
-REDRAW_SECONDS = 0.1  # in a terminal
 NAME_WIDTH = 14  # characters that the names in a table have at least
 UNLIMITED = 10_000  # characters: the width of what is no terminal
-BAR_WIDTH = 13  # characters: of a short bar and the per cent, and what is between them
-YEAR_SECONDS = 365 * 24 * 3600
-LINE_SECONDS = 10.0  # elsewhere: between the lines that tell how far the work is
-
-Draw = Callable[[float, str], None]
 
 
 def stdout() -> Console:
@@ -76,7 +68,7 @@ def to_nowhere(stream: TextIO) -> None:
 
 
 @contextmanager
-def _shared(console: Console) -> Iterator[Console]:
+def shared(console: Console) -> Iterator[Console]:
     """Within it, all that goes to standard error goes through this console, which keeps its bars below."""
     global _behind_bars
     _behind_bars = console
@@ -130,7 +122,7 @@ def _is_terminal(console: Console) -> bool:
     return console.file.isatty()
 
 
-def _moves(console: Console) -> bool:
+def moves(console: Console) -> bool:
     """Whether it is a terminal on which what is drawn can be drawn over."""
     return _is_terminal(console) and not console.is_dumb_terminal
 
@@ -213,7 +205,7 @@ def _table(columns: Mapping[str, Sequence[str]], names: Sequence[str], best: Map
 
 def show_picture(picture: Image.Image) -> None:
     """Draw a picture as well as the terminal can: its own graphics, sixels, or half blocks."""
-    asked = sys.stdin is not None and sys.stdin.isatty() and _moves(stdout())  # it has to answer what it can show
+    asked = sys.stdin is not None and sys.stdin.isatty() and moves(stdout())  # it has to answer what it can show
     if not (asked and os.get_terminal_size(sys.stdout.fileno()).columns):
         note("Nothing is drawn: this is not a terminal, or one that does not tell its size.")
         return
@@ -244,111 +236,3 @@ def confirm_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
         if sys.stdin.readline().strip().lower() in ("y", "yes"):
             return
     raise FFToolError(f"{existing[0]}{more} already", "--overwrite replaces what is there; -o names another place")
-
-
-class Report(Protocol):
-    """To be called as often as one likes, with how much is done, and what to say of it where that is not pixels."""
-
-    def __call__(self, done: float, status: Callable[[], str] | None = None) -> None: ...
-
-
-def pixel_rate(rate: float) -> str:
-    """So many pixels a second."""
-    return f"{rate:,.0f} px/s"
-
-
-@contextmanager
-def progress(label: str, total: float) -> Iterator[Report]:
-    """Show work on that many pixels and the time left: a bar in a terminal, a line now and then elsewhere."""
-    with _reports() as add:
-        yield add(label, total)
-
-
-@contextmanager
-def progress_in_parts(label: str, total: int) -> Iterator[Callable[[str, int], Report]]:
-    """Show work that has parts: what is yielded adds one, with its label and total, below the progress of the whole."""
-    with _reports() as add:
-        whole, begun = add(label, total), 0
-
-        def part(label: str, total: int) -> Report:
-            nonlocal begun
-            before, begun = begun, begun + total
-            own = add(label, total)
-
-            def report(done: float, status: Callable[[], str] | None = None) -> None:
-                own(done, status)
-                whole(before + done)
-
-            return report
-
-        yield part
-
-
-@contextmanager
-def _reports() -> Iterator[Callable[[str, float], Report]]:
-    display, seconds = (_bars, REDRAW_SECONDS) if _moves(stderr()) else (_lines, LINE_SECONDS)
-    with display() as draw:
-        yield lambda label, total: _report(draw(label, total), total, seconds)
-
-
-def _report(draw: Draw, total: float, seconds: float) -> Report:
-    """A report that draws no more often than that."""
-    start = last = monotonic()
-
-    def report(done: float, status: Callable[[], str] | None = None) -> None:
-        nonlocal last
-        now = monotonic()
-        if now - last < seconds and done < total:
-            return
-        last = now
-        rate = done / max(now - start, 1e-9)
-        draw(done, f"{status() if status else pixel_rate(rate)}  {_time_left(total - done, rate)}".strip())
-
-    return report
-
-
-def _time_left(work: float, rate: float) -> str:
-    """Hours, minutes and seconds; nothing where it would be years."""
-    if work > rate * YEAR_SECONDS:
-        return ""
-    return str(timedelta(seconds=round(work / max(rate, 1e-9)))).removeprefix("0:") + " left"
-
-
-@contextmanager
-def _bars() -> Iterator[Callable[[str, float], Draw]]:
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    label, status = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[status]}"))
-    columns = (label, BarColumn(None), TaskProgressColumn(), status)
-    with _shared(stderr()) as console, Progress(*columns, console=console, transient=True, expand=True) as bars:
-
-        def add(label: str, total: float) -> Draw:
-            for other in bars.tasks:
-                bars.update(other.id, visible=not other.finished)
-            short = Text(printable(label))
-            short.truncate(console.width // 3, overflow="ellipsis")
-            task = bars.add_task(short.plain, total=total, status="")
-            room = console.width - max(cell_len(other.description) for other in bars.tasks) - BAR_WIDTH
-            return lambda done, status: bars.update(task, completed=done, status=_fitting(status, room))
-
-        yield add
-
-
-def _fitting(status: str, room: int) -> str:
-    """The last parts of a status, which are two spaces apart: as many as there is room for, but one."""
-    parts = status.split("  ")
-    while len(parts) > 1 and len("  ".join(parts)) > room:
-        parts.pop(0)
-    return "  ".join(parts)
-
-
-@contextmanager
-def _lines() -> Iterator[Callable[[str, float], Draw]]:
-    def add(label: str, total: float) -> Draw:
-        def draw(done: float, status: str) -> None:
-            if done < total:  # the result says that it is complete
-                note(f"{label}: {done / total:.0%}  {status}")
-
-        return draw
-
-    yield add
