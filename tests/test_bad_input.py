@@ -3,12 +3,11 @@
 import json
 import os
 import resource
-import struct
 import subprocess
-import zlib
 from pathlib import Path
 
 import numpy as np
+import pictures
 import pytest
 from conftest import EXAMPLES, FFTOOL
 from PIL import Image
@@ -31,18 +30,6 @@ def fails(done, code, *seen):
         assert text in done.stderr
 
 
-def png_that_claims(width, height):
-    """A small file whose header asks for a huge picture."""
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    )
-
-
 JPEG = (EXAMPLES / "astronaut.jpg").read_bytes()
 PNG = (EXAMPLES / "mushroom.png").read_bytes()
 
@@ -56,7 +43,7 @@ PNG = (EXAMPLES / "mushroom.png").read_bytes()
         ("cut.png", PNG[: len(PNG) // 2], "damaged"),
         ("header.png", PNG[:20], "picture"),
         ("noise.png", PNG[:60] + b"noise" + PNG[65:], "damaged"),
-        ("bomb.png", png_that_claims(60_000, 60_000), "too large"),
+        ("bomb.png", pictures.png(pictures.smooth(3), 8, size=(60_000, 60_000)), "too large"),
         ("svg.svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "not a picture"),
         ("nothing.png", None, "there is no file nothing.png"),
     ],

@@ -25,8 +25,8 @@ from rich.progress import track
 
 import fftool
 from fftool import Signal, read_image, write_image
+from tests.pictures import FFTOOL
 
-FFTOOL = Path(sys.executable).with_name("fftool")
 PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
 SMALL = ("--hidden", "64", "--dimension", "64", "--scale", "8", "--epochs", "150", "--batch-size", "512")
 VARIANTS = ((), ("--optimizer", "adam"), ("--holdout", "0.2"), ("--schedule", "cosine"), ("--precision", "bfloat16"))
