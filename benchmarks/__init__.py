@@ -1,1 +1,1 @@
-"""How fast fftool is: `python -m benchmarks`."""
+"""Speed and quality of fftool on this machine: `python -m benchmarks`."""

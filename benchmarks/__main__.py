@@ -1,4 +1,4 @@
-"""Measure fftool on this machine: each ratio is of two things measured in this one run."""
+"""Measure fftool on this machine. Both sides of each ratio are measured in the same run."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import pictures, processes, quality, roofline, scale
+from benchmarks import images, processes, quality, roofline, scale
 from benchmarks.figure import Figure
 from fftool import __version__, read_image
 
 MUSHROOM = Path(__file__).parents[1] / "examples" / "mushroom.png"
-MUSHROOM_SCALES = (0.5, 1, 2, 10)  # the homework's, for its picture of 15×15
+MUSHROOM_SCALES = (0.5, 1, 2, 10)  # the homework's, for its image of 15×15
 EPOCHS = 50  # the homework's, for a photo
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """How much is measured."""
+    """Amount of work: how many images, how large, how long."""
 
     photos: int
     size: tuple[int, int]
     holdout_scales: tuple[float, ...]
     seeds: tuple[int, ...]
-    drawing: tuple[int, int]
+    rendering: tuple[int, int]
     render_side: int
     megapixels: float
     scales: tuple[float, ...]
     scale_epochs: int
-    packaged: tuple[str, ...]  # pictures of other kinds, for the choice of σ
+    packaged: tuple[str, ...]  # images of other kinds, for the choice of σ
 
 
 QUICK = Extent(
@@ -48,7 +48,7 @@ QUICK = Extent(
     size=(192, 128),
     holdout_scales=(10,),
     seeds=(0,),
-    drawing=(3000, 300),
+    rendering=(3000, 300),
     render_side=3000,
     megapixels=2,
     scales=(4, 8, 16, 32),
@@ -60,7 +60,7 @@ FULL = Extent(
     size=(384, 256),
     holdout_scales=(5, 10, 25),
     seeds=(0, 1, 2),
-    drawing=(3000, 2000),
+    rendering=(3000, 2000),
     render_side=16384,
     megapixels=100,
     scales=(2, 4, 6, 8, 12, 16, 20, 25, 32, 40, 50, 64),
@@ -83,14 +83,14 @@ FULL = Extent(
 
 
 def speed(photos: dict[str, Image.Image], extent: Extent) -> Iterator[Figure]:
-    """Everything but the choice of σ, each figure as soon as it is measured."""
+    """Figures of everything but the choice of σ, each as soon as it is measured."""
     photos = dict(islice(photos.items(), extent.photos))
-    signals = [pictures.resized(name, photo, extent.size) for name, photo in photos.items()]
+    signals = [images.resized(name, photo, extent.size) for name, photo in photos.items()]
     first = next(iter(photos.values()))
-    yield from quality.against_the_plain_loop(signals, EPOCHS)
+    yield from quality.against_plain_loop(signals, EPOCHS)
     yield roofline.training(signals[0])
-    network = quality.learnt(signals[0], epochs=5).network
-    yield roofline.rendering(network, *extent.drawing)
+    network = quality.train(signals[0], epochs=5).network
+    yield roofline.rendering(network, *extent.rendering)
     yield processes.large_render(network, extent.render_side)
     yield processes.large_training(first, extent.megapixels)
     yield from quality.held_out(signals, extent.holdout_scales, EPOCHS)
@@ -99,19 +99,19 @@ def speed(photos: dict[str, Image.Image], extent: Extent) -> Iterator[Figure]:
 
 
 def choice_of_scale(photos: dict[str, Image.Image], extent: Extent) -> Iterator[Figure]:
-    """The photos reduced, and with --full as they are, among pictures of other kinds."""
-    signals = [pictures.resized(name, photo, extent.size) for name, photo in photos.items()]
-    signals += [pictures.packaged(name) for name in extent.packaged]
+    """Figures of the choice of σ, on reduced photos and images of other kinds; with --full, on whole photos too."""
+    signals = [images.resized(name, photo, extent.size) for name, photo in photos.items()]
+    signals += [images.packaged(name) for name in extent.packaged]
     if extent is FULL:
-        signals += [pictures.resized(name, photo, photo.size) for name, photo in photos.items()]
-    yield from scale.against_a_sweep(signals, extent.scales, extent.scale_epochs)
+        signals += [images.resized(name, photo, photo.size) for name, photo in photos.items()]
+    yield from scale.against_sweep(signals, extent.scales, extent.scale_epochs)
 
 
 TABLES = {"speed": speed, "scale": choice_of_scale}
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Description of this machine and of the software."""
     return {
         "processor": processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
@@ -123,7 +123,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Its name, as Linux tells it; elsewhere, what Python knows."""
+    """Name of the processor: on Linux from the kernel, elsewhere from Python."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
@@ -132,7 +132,7 @@ def processor() -> str:
 
 def show(found: Sequence[Figure], about: dict[str, Any]) -> None:
     table = Table(caption=", ".join(f"{name} {value}" for name, value in about.items()))
-    table.add_column("what")
+    table.add_column("measurement")
     table.add_column("figure", justify="right")
     for figure in found:
         table.add_row(figure.name, f"{figure.value:.2f} {figure.unit}")
@@ -141,13 +141,15 @@ def show(found: Sequence[Figure], about: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.add_argument("pictures", nargs="*", type=Path, help="to learn; else photographs that scikit-image has")
-    parser.add_argument("--full", action="store_true", help="takes an hour and 1 GB of disk, not two minutes")
-    parser.add_argument("--only", choices=TABLES, help="one table of figures, not all")
-    parser.add_argument("--json", action="store_true", help="print one JSON document, with what each figure is made of")
+    parser.add_argument("images", nargs="*", type=Path, help="to train on; by default, photographs of scikit-image")
+    parser.add_argument("--full", action="store_true", help="take an hour and 1 GB of disk, not two minutes")
+    parser.add_argument("--only", choices=TABLES, help="measure one table of figures, not all")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON document, with the measurements behind each figure"
+    )
     arguments = parser.parse_args()
     extent = FULL if arguments.full else QUICK
-    photos = pictures.load(arguments.pictures)
+    photos = images.load(arguments.images)
     start, found = perf_counter(), []
     for table in [arguments.only] if arguments.only else TABLES:
         for figure in TABLES[table](photos, extent):

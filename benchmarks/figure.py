@@ -1,4 +1,4 @@
-"""What a benchmark comes to."""
+"""Result of a benchmark."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One number and its unit. `parts` is what it is made of, each with its unit in its name."""
+    """One number and its unit. `parts` has the measurements behind it, each with its unit in its name."""
 
     name: str
     value: float

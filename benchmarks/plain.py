@@ -1,4 +1,4 @@
-"""The loop that fftool is measured against, as the field's notebooks and scripts have it."""
+"""The training loop that fftool is compared with, as notebooks and scripts in the field have it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ LEARNING_RATE = 1e-3
 BATCH_SIZE = 128
 
 
-def fit(network: CoordinateMLP, signal: Signal, cells: Tensor) -> Iterator[float]:
-    """Train a network with Adam on batches of 128 pixels, in float32, by autograd: gives the seconds after each step.
+def fit(network: CoordinateMLP, signal: Signal, trained: Tensor) -> Iterator[float]:
+    """Train a network by Adam and autograd in float32, without end; yields the seconds so far after each step.
 
-    `cells` are the numbers of those to train on, in batches of which an epoch has as many as it takes; there is no end.
+    `trained` has the row-major index of the samples to train on. Each epoch visits all of them.
     """
     v = coordinates(signal.shape)
     values = torch.from_numpy(signal.samples.reshape(-1, signal.channels)).float() / 255
@@ -26,7 +26,7 @@ def fit(network: CoordinateMLP, signal: Signal, cells: Tensor) -> Iterator[float
     order = torch.Generator().manual_seed(0)
     start = perf_counter()
     while True:
-        for index in cells[torch.randperm(len(cells), generator=order)].split(BATCH_SIZE):
+        for index in trained[torch.randperm(len(trained), generator=order)].split(BATCH_SIZE):
             loss = F.binary_cross_entropy_with_logits(network.logits(v[index]), values[index])
             optimizer.zero_grad()
             loss.backward()

@@ -1,4 +1,4 @@
-"""What a whole command takes, in a process of its own."""
+"""Memory and time of whole commands, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from statistics import median
 from PIL import Image
 
 from benchmarks.figure import Figure
-from fftool import save
-from fftool.network import CoordinateMLP
+from fftool import CoordinateMLP, save
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes; see getrusage(2)
 
 
-# A process counts the memory of the one that it was forked from, which is why a small one stands between.
+# A process counts the memory of the one that it was forked from: a small process stands between the two.
 MEASURE = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -28,7 +27,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 def peak_memory(folder: Path, *arguments: object) -> float:
-    """The most resident memory that an fftool command takes, in bytes, run to its end."""
+    """Highest resident memory of an fftool command, in bytes. Raises CalledProcessError if the command fails."""
     command = [sys.executable, "-m", "fftool", *map(str, arguments)]
     measured = [sys.executable, "-c", MEASURE, *command]
     done = subprocess.run(measured, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
@@ -36,7 +35,7 @@ def peak_memory(folder: Path, *arguments: object) -> float:
 
 
 def large_render(network: CoordinateMLP, side: int) -> Figure:
-    """A TIFF, streamed."""
+    """Memory to render a TIFF, which is written while it is rendered."""
     with tempfile.TemporaryDirectory() as folder:
         save(network, Path(folder, "model.st"))
         peak = peak_memory(Path(folder), "render", "model.st", "--size", f"{side}x{side}", "-o", "large.tif")
@@ -46,12 +45,12 @@ def large_render(network: CoordinateMLP, side: int) -> Figure:
     )
 
 
-def large_training(picture: Image.Image, megapixels: float) -> Figure:
-    """One epoch on a large JPEG with 8 bits, and its PSNR and SSIM."""
-    factor = (megapixels * 1e6 / (picture.width * picture.height)) ** 0.5
-    size = round(picture.width * factor), round(picture.height * factor)
+def large_training(image: Image.Image, megapixels: float) -> Figure:
+    """Memory of one epoch on a large JPEG, and of its PSNR and SSIM."""
+    factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
+    size = round(image.width * factor), round(image.height * factor)
     with tempfile.TemporaryDirectory() as folder:
-        picture.resize(size, Image.Resampling.BICUBIC).save(Path(folder, "large.jpg"), quality=95)
+        image.resize(size, Image.Resampling.BICUBIC).save(Path(folder, "large.jpg"), quality=95)
         peak = peak_memory(Path(folder), "train", "large.jpg", "--epochs", 1)
     return Figure(
         name=f"peak memory, one epoch on {megapixels:g} megapixels",
@@ -72,11 +71,11 @@ print(read - start, time.perf_counter() - start)
 """
 
 
-def start_up(picture: Image.Image, width: int, height: int, times: int = 5) -> Figure:
-    """From torch being there to the first step on a picture that is a file."""
+def start_up(image: Image.Image, width: int, height: int, times: int = 5) -> Figure:
+    """Time from an imported torch to the first step on an image file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "photo.png")
-        picture.resize((width, height)).save(path)
+        image.resize((width, height)).save(path)
         command = [sys.executable, "-c", START_UP, str(path)]
         runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(times)]
     seconds = sorted(tuple(map(float, run.split())) for run in runs)

@@ -1,4 +1,4 @@
-"""How good a picture becomes, and how soon: fftool against the plain loop."""
+"""PSNR that an image reaches, and the time to it: fftool against the plain loop."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ import torch
 
 from benchmarks import plain
 from benchmarks.figure import Figure
-from fftool import CoordinateMLP, EncodingConfig, Signal, TrainingConfig
-from fftool import fit as fit_fftool
+from fftool import CoordinateMLP, EncodingConfig, Progress, Signal, TrainingConfig, fit
 from fftool.config import Holdout
+from fftool.evaluation import assess
 from fftool.holdout import split
-from fftool.training import Progress, assess
 
 SCALE = EncodingConfig(scale=25)  # the homework's, for a photo
-EXACT = 99.0  # dB, for a picture that is reproduced exactly
+EXACT = 99.0  # dB, for an image that is reproduced exactly
 
 
-def learnt(signal: Signal, encoding: EncodingConfig = SCALE, **training: Any) -> Progress:
-    """What fftool has learnt in the end."""
-    for progress in fit_fftool(signal, encoding, training=TrainingConfig(**training)):
+def train(signal: Signal, encoding: EncodingConfig = SCALE, **training: Any) -> Progress:
+    """End of a training by fftool."""
+    for progress in fit(signal, encoding, training=TrainingConfig(**training)):
         pass
     return progress
 
@@ -32,53 +31,52 @@ def psnr(network: CoordinateMLP, signal: Signal) -> float:
     return min(assess(network, signal)[1].psnr, EXACT)
 
 
-def plainly(
-    signal: Signal, encoding: EncodingConfig, epochs: int, *, seed: int = 0, holdout: Holdout = None
+def train_plainly(
+    signal: Signal, encoding: EncodingConfig, epochs: int, *, seed: int = 0, holdout: Holdout = "none"
 ) -> tuple[CoordinateMLP, float]:
-    """What the plain loop has learnt in the end, and its seconds."""
+    """Network trained by the plain loop, from the weights that fftool starts from, and the seconds that it took."""
     training = TrainingConfig(epochs=1, seed=seed, holdout=holdout)
-    untrained = next(fit_fftool(signal, encoding, training=training)).network
-    network = CoordinateMLP(untrained.config)  # the one that fftool starts from
-    held = split(signal.shape, network.config.training)
-    cells = torch.arange(signal.cells) if held is None else held.train.long()
-    run = plain.fit(network, signal, cells)
-    for _ in range(epochs * math.ceil(len(cells) / plain.BATCH_SIZE)):
-        seconds = next(run)
+    network = CoordinateMLP(next(fit(signal, encoding, training=training)).network.config)
+    held_out = split(signal.shape, holdout, seed)
+    trained = torch.arange(signal.n_samples) if held_out is None else held_out.train.long()
+    steps = plain.fit(network, signal, trained)
+    for _ in range(epochs * math.ceil(len(trained) / plain.BATCH_SIZE)):
+        seconds = next(steps)
     return network, seconds
 
 
 def fewest_epochs(signal: Signal, target: float, most: int) -> int | None:
-    """After how many epochs fftool reaches that PSNR at the end of its schedule, by bisection; None if after more."""
-    if psnr(learnt(signal, epochs=most).network, signal) < target:
+    """Epochs with which fftool reaches a PSNR at the end of its schedule, by bisection; None if `most` do not."""
+    if psnr(train(signal, epochs=most).network, signal) < target:
         return None
     below = 0
     while most - below > 1:
         middle = (below + most) // 2
-        if psnr(learnt(signal, epochs=middle).network, signal) < target:
+        if psnr(train(signal, epochs=middle).network, signal) < target:
             below = middle
         else:
             most = middle
     return most
 
 
-def against_the_plain_loop(signals: Sequence[Signal], epochs: int) -> list[Figure]:
-    """The time to what the plain loop reaches with so many epochs, and the PSNR after as many."""
+def against_plain_loop(signals: Sequence[Signal], epochs: int) -> list[Figure]:
+    """Time to the PSNR that the plain loop reaches with so many epochs, and PSNR after as many."""
     rows: list[dict[str, Any]] = []
     for signal in signals:
-        network, seconds = plainly(signal, SCALE, epochs)
-        decibels = psnr(network, signal)
-        ours = psnr(learnt(signal, epochs=epochs).network, signal)
-        few = fewest_epochs(signal, decibels, epochs) or epochs
-        times = [learnt(signal, epochs=few).seconds for _ in range(3)]
+        network, seconds = train_plainly(signal, SCALE, epochs)
+        plain_psnr = psnr(network, signal)
+        fftool_psnr = psnr(train(signal, epochs=epochs).network, signal)
+        few = fewest_epochs(signal, plain_psnr, epochs) or epochs
+        times = [train(signal, epochs=few).seconds for _ in range(3)]
         rows.append(
             {
                 "picture": signal.source,
-                "plain_psnr_db": decibels,
+                "plain_psnr_db": plain_psnr,
                 "plain_seconds": seconds,
                 "fftool_epochs": few,
                 "fftool_seconds": median(times),
                 "times_faster": seconds / median(times),
-                "fftool_psnr_db": ours,
+                "fftool_psnr_db": fftool_psnr,
             }
         )
     height, width = signals[0].shape
@@ -99,15 +97,15 @@ def against_the_plain_loop(signals: Sequence[Signal], epochs: int) -> list[Figur
 
 
 def held_out(signals: Sequence[Signal], scales: Iterable[float], epochs: int) -> list[Figure]:
-    """What lies between the pixels, with every other one learnt: ours against two kinds of Adam."""
+    """PSNR between the pixels, with every other one held out: fftool against two kinds of Adam."""
     rows = []
     for signal in signals:
         for scale in scales:
             encoding = EncodingConfig(scale=scale)
             networks = {
-                "fftool": learnt(signal, encoding, epochs=epochs, holdout="lattice").network,
-                "adam": learnt(signal, encoding, epochs=epochs, holdout="lattice", optimizer="adam").network,
-                "plain": plainly(signal, encoding, epochs, holdout="lattice")[0],
+                "fftool": train(signal, encoding, epochs=epochs, holdout="lattice").network,
+                "adam": train(signal, encoding, epochs=epochs, holdout="lattice", optimizer="adam").network,
+                "plain": train_plainly(signal, encoding, epochs, holdout="lattice")[0],
             }
             row: dict[str, Any] = {"picture": signal.source, "scale": scale}
             rows.append(row | {name: assess(network, signal)[1].holdout_psnr for name, network in networks.items()})
@@ -124,7 +122,7 @@ def held_out(signals: Sequence[Signal], scales: Iterable[float], epochs: int) ->
 
 
 def small(signal: Signal, scales: Iterable[float], epochs: int, seeds: Iterable[int]) -> Figure:
-    """A picture of few pixels, fftool against the plain loop: the worst case."""
+    """PSNR of an image of few pixels, fftool against the plain loop: the worst case."""
     rows = []
     for scale in scales:
         for seed in seeds:
@@ -133,8 +131,8 @@ def small(signal: Signal, scales: Iterable[float], epochs: int, seeds: Iterable[
                 {
                     "scale": scale,
                     "seed": seed,
-                    "plain_psnr_db": psnr(plainly(signal, encoding, epochs, seed=seed)[0], signal),
-                    "fftool_psnr_db": psnr(learnt(signal, encoding, epochs=epochs, seed=seed).network, signal),
+                    "plain_psnr_db": psnr(train_plainly(signal, encoding, epochs, seed=seed)[0], signal),
+                    "fftool_psnr_db": psnr(train(signal, encoding, epochs=epochs, seed=seed).network, signal),
                 }
             )
     height, width = signal.shape

@@ -1,4 +1,4 @@
-"""How near to the best σ `--scale auto` comes: against a sweep, and against other ways to choose."""
+"""Held-out PSNR that `--scale auto` loses: against a sweep over σ, and against other methods of choosing it."""
 
 from __future__ import annotations
 
@@ -10,144 +10,144 @@ from typing import Any
 import numpy as np
 
 from benchmarks.figure import Figure
-from benchmarks.quality import learnt
-from fftool import CoordinateMLP, EncodingConfig, NetworkConfig, Signal, TrainingConfig, fit, render
-from fftool.config import Config
-from fftool.figures.scale import radial_spectrum
-from fftool.training import assess
+from benchmarks.quality import train
+from fftool import Config, CoordinateMLP, EncodingConfig, NetworkConfig, Signal, TrainingConfig, fit, render
+from fftool.evaluation import assess
+from fftool.scale.spectrum import radial_spectrum
+from fftool.training.defaults import resolve_defaults
 
 HOLDOUT = 0.1
-FACTORS = np.geomspace(0.25, 4, 65)  # by which each way's σ may be corrected
-RUNGS = (1 / 8, 1 / 4, 1 / 2)  # of an epoch, after which the better half of the trials goes on: three epochs in all
+FACTORS = np.geomspace(0.25, 4, 65)  # by which the σ of each method may be corrected
+RUNGS = (1 / 8, 1 / 4, 1 / 2)  # of an epoch, after which the better half of the trials continues: three epochs in all
 
 
-def against_a_sweep(signals: Sequence[Signal], scales: Sequence[float], epochs: int) -> Iterator[Figure]:
-    """The held-out PSNR that `auto` loses against the best of a sweep with the same budget, and what it costs."""
+def against_sweep(signals: Sequence[Signal], scales: Sequence[float], epochs: int) -> Iterator[Figure]:
+    """Held-out PSNR that `auto` loses against the best of a sweep with the same budget, and the time that it takes."""
     rows = []
     for signal in signals:
-        row = swept(signal, scales, epochs)
+        row = sweep(signal, scales, epochs)
         rows.append(row)
         name = f"{row['picture']} {row['width']}×{row['height']}: lost by auto, which chose {row['auto']:g}"
-        yield Figure(name=name, value=lost(row), unit="dB", parts=row)
-    losses = [lost(row) for row in rows]
+        yield Figure(name=name, value=loss_of_auto(row), unit="dB", parts=row)
+    losses = [loss_of_auto(row) for row in rows]
     yield Figure(name="held-out PSNR lost by auto against a sweep, mean", value=mean(losses), unit="dB")
     yield Figure(name="held-out PSNR lost by auto against a sweep, most", value=max(losses), unit="dB")
     yield Figure(name="time to choose σ, of that to train, most", value=max(row["auto_share"] for row in rows))
     yield Figure(name="time to choose σ, most", value=max(row["auto_seconds"] for row in rows), unit="s")
-    for way in ("auto", *WAYS):
-        yield by_halves(way, rows)
+    for method in ("auto", *METHODS):
+        yield cross_validated(method, rows)
 
 
-def lost(row: dict[str, Any]) -> float:
-    """What a picture loses by auto, which may be less than 0: a sweep has gaps."""
+def loss_of_auto(row: dict[str, Any]) -> float:
+    """PSNR that `auto` loses on an image: less than 0 where its σ lies in a gap of the sweep and is better."""
     loss: float = row["best_db"] - row["auto_db"]
     return loss
 
 
-def swept(signal: Signal, scales: Sequence[float], epochs: int) -> dict[str, Any]:
-    """Everything that is measured on one picture."""
+def sweep(signal: Signal, scales: Sequence[float], epochs: int) -> dict[str, Any]:
+    """All measurements on one image."""
     training: dict[str, Any] = {"epochs": epochs, "holdout": HOLDOUT}
-    sweep = {
-        scale: held_out(learnt(signal, EncodingConfig(scale=scale), **training).network, signal) for scale in scales
+    swept = {
+        scale: held_out_psnr(train(signal, EncodingConfig(scale=scale), **training).network, signal) for scale in scales
     }
-    auto = learnt(signal, EncodingConfig(scale="auto"), **training)
+    auto = train(signal, EncodingConfig(scale="auto"), **training)
+    (chosen,) = auto.network.config.encoding.scale
     row = {
         "picture": signal.source,
         "width": signal.shape[1],
         "height": signal.shape[0],
-        "sweep_db": sweep,
-        "best_db": max(sweep.values()),
-        "auto": auto.network.config.encoding.scale,
-        "auto_db": held_out(auto.network, signal),
+        "sweep_db": swept,
+        "best_db": max(swept.values()),
+        "auto": chosen,
+        "auto_db": held_out_psnr(auto.network, signal),
         "auto_seconds": auto.scale_seconds,
         "auto_share": auto.scale_seconds / (auto.seconds - auto.scale_seconds),
     }
-    for name, choose in WAYS.items():
+    for name, choose in METHODS.items():
         start = perf_counter()
         row[name] = choose(signal, scales)
         row[f"{name}_share"] = (perf_counter() - start) / auto.seconds
     return row
 
 
-def held_out(network: CoordinateMLP, signal: Signal) -> float:
+def held_out_psnr(network: CoordinateMLP, signal: Signal) -> float:
     psnr = assess(network, signal)[1].holdout_psnr
     assert psnr is not None
     return psnr
 
 
-def by_halves(name: str, rows: Sequence[dict[str, Any]]) -> Figure:
-    """What a way to choose loses on each half of the pictures, with a factor fitted to the other."""
+def cross_validated(method: str, rows: Sequence[dict[str, Any]]) -> Figure:
+    """PSNR that a method loses on each half of the images, its σ corrected by a factor fitted to the other half."""
     halves = []
     for fitted, rest in ((rows[::2], rows[1::2]), (rows[1::2], rows[::2])):
-        factor = min(FACTORS, key=lambda factor: mean(lost_by(name, factor, fitted or rest)))
+        factor = min(FACTORS, key=lambda factor: mean(losses(method, factor, fitted or rest)))
         halves.append(
             {
                 "factor": factor,
-                "fitted_db": lost_by(name, factor, fitted),
-                "rest_db": lost_by(name, factor, rest),
+                "fitted_db": losses(method, factor, fitted),
+                "rest_db": losses(method, factor, rest),
             }
         )
-    losses = [loss for half in halves for loss in half["rest_db"]]
+    lost = [loss for half in halves for loss in half["rest_db"]]
     return Figure(
-        name=f"lost by {name}, fitted to the other half, mean",
-        value=mean(losses),
+        name=f"lost by {method}, fitted to the other half, mean",
+        value=mean(lost),
         unit="dB",
         parts={
-            "most_db": max(losses),
+            "most_db": max(lost),
             "halves": halves,
-            "share_of_training": mean(row[f"{name}_share"] for row in rows),
+            "share_of_training": mean(row[f"{method}_share"] for row in rows),
         },
     )
 
 
-def lost_by(name: str, factor: float, rows: Sequence[dict[str, Any]]) -> list[float]:
-    return [row["best_db"] - interpolated(row["sweep_db"], factor * row[name]) for row in rows]
+def losses(method: str, factor: float, rows: Sequence[dict[str, Any]]) -> list[float]:
+    """PSNR lost on each image by a method whose σ is multiplied by a factor."""
+    return [row["best_db"] - interpolate(row["sweep_db"], factor * row[method]) for row in rows]
 
 
-def interpolated(sweep: dict[float, float], scale: float) -> float:
-    """The PSNR between the σ of a sweep, and at its ends beyond them."""
-    return float(np.interp(np.log(scale), np.log(list(sweep)), list(sweep.values())))
+def interpolate(swept: dict[float, float], scale: float) -> float:
+    """PSNR between the scales of a sweep; beyond its ends, the PSNR there."""
+    return float(np.interp(np.log(scale), np.log(list(swept)), list(swept.values())))
 
 
 def constant(signal: Signal, scales: Sequence[float]) -> float:
-    """One σ for all pictures."""
+    """One σ for all images."""
     return 25.0
 
 
 def spectrum(signal: Signal, scales: Sequence[float]) -> float:
-    """The σ whose untrained network has the spectrum most like the picture's: the idea of FreSh (2024).
+    """The σ whose untrained network has the spectrum most like the image's: the idea of FreSh (2024).
 
     The distance is Wasserstein's, between amplitudes over the frequencies up to Nyquist.
     """
-    wanted = amplitudes(signal)
-    return min(scales, key=lambda scale: np.abs(np.cumsum(amplitudes(untrained(signal, scale)) - wanted)).sum())
+    target = amplitudes(signal)
+    return min(scales, key=lambda scale: np.abs(np.cumsum(amplitudes(untrained(signal, scale)) - target)).sum())
 
 
 def untrained(signal: Signal, scale: float) -> Signal:
-    """What a network draws before it has learnt."""
-    training = TrainingConfig(device="cpu")
+    """Rendering of a new network."""
     config = Config(
         signal=signal.config,
-        encoding=EncodingConfig(scale=scale),
+        encoding=EncodingConfig(scale=scale).resolve(),
         network=NetworkConfig(),
-        training=training,
+        training=resolve_defaults(TrainingConfig(), signal.n_samples, "cpu", "float32"),
         version="",
     )
-    drawn = render(CoordinateMLP(config), signal.shape, bits=16)
-    return Signal(drawn)
+    return Signal(render(CoordinateMLP(config), bits=16))
 
 
 def amplitudes(signal: Signal) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The share of each frequency, in bins of a cycle a side."""
-    frequency, share = radial_spectrum(signal)
-    at = np.arange(1, min(signal.shape) // 2 + 1)
-    density = np.sqrt(np.interp(at, frequency, share) / at)
+    """Share of each frequency, in bins of one cycle per side."""
+    frequency, share = radial_spectrum(signal.samples)
+    bins = np.arange(1, min(signal.shape) // 2 + 1)
+    density = np.sqrt(np.interp(bins, frequency, share) / bins)
     shares: np.ndarray[Any, np.dtype[np.float64]] = density / max(density.sum(), 1e-12)
     return shares
 
 
 def trials(signal: Signal, scales: Sequence[float]) -> float:
-    """Successive halving: networks learn side by side, and the better half, on pixels not yet seen, goes on."""
+    """Successive halving: networks train side by side, and those better on pixels not yet visited continue."""
     training = TrainingConfig(epochs=1, holdout=HOLDOUT)
     runs = {scale: fit(signal, EncodingConfig(scale=scale), training=training) for scale in scales}
     for rung in RUNGS:
@@ -159,7 +159,7 @@ def trials(signal: Signal, scales: Sequence[float]) -> float:
     return max(best, key=reached.__getitem__)
 
 
-WAYS: dict[str, Callable[[Signal, Sequence[float]], float]] = {
+METHODS: dict[str, Callable[[Signal, Sequence[float]], float]] = {
     "a constant": constant,
     "spectra": spectrum,
     "short trials": trials,

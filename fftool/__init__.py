@@ -1,4 +1,4 @@
-"""fftool: coordinate networks with Fourier features, fitted to pictures and drawn at any size.
+"""fftool: coordinate networks with Fourier features, fitted to images and rendered at any size.
 
     import fftool
 

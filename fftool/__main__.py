@@ -1,30 +1,36 @@
-"""Where the command starts: `fftool`, and `python -m fftool`."""
+"""Entry point of the command: `fftool`, and `python -m fftool`."""
 
-import logging
 import os
 import sys
 import warnings
 
-from fftool.interrupts import answer_at_once
+from fftool import interrupts
 
 
 def main() -> None:
-    """Run the command line; a Ctrl-C that comes while it is still loading ends it quietly too."""
+    """Run the command line; a Ctrl-C while it is still loading ends it quietly too."""
     debugging = os.environ.get("FFTOOL_DEBUG") == "1"
-    if not debugging:  # what the libraries below warn of is for developers
-        warnings.simplefilter("ignore")
-        logging.lastResort = logging.NullHandler()
-    os.environ["MPLBACKEND"] = "agg"  # that of a notebook may not be there
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass  # a file that is opened later never stands in for a closed stream
-    os.close(descriptor)
     try:
-        answer_at_once()
-        from fftool.cli import main as run
-
+        interrupts.install()
+        with interrupts.uninterrupted():
+            _prepare(debugging)
+            from fftool.cli import main as run
         run(debugging)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _prepare(debugging: bool) -> None:
+    """Settings of the whole process."""
+    if not debugging:  # the libraries' warnings are for developers
+        import logging
+
+        warnings.simplefilter("ignore")
+        logging.lastResort = logging.NullHandler()
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's may not be installed
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # so that a file opened later never takes the place of a closed stream
+    os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
-"""Every setting, its default and its range. This is the one home of all three.
+"""Every setting, its default and its range: the one home of all three.
 
-The four parts of `Config` are what a checkpoint stores as JSON. Nothing here needs torch or numpy, so that the command
-line can show its help at once.
+`EncodingConfig`, `NetworkConfig` and `TrainingConfig` are requests, which may leave choices to fftool. `Config` is what
+they resolve to for one signal: nothing in it is left to choose. `TrainingResult` is the outcome of a training. Nothing
+here needs torch or numpy, so that the command line shows its help at once.
 """
 
 from __future__ import annotations
 
 import math
+import numbers
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, dataclass, field, fields, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from fftool.errors import SettingError
 
@@ -19,72 +21,184 @@ EncodingKind = Literal["gaussian", "positional", "basic", "none"]
 Loss = Literal["bce", "mse"]
 OptimizerName = Literal["muon", "adam"]
 Schedule = Literal["linear", "cosine", "constant"]
+ResolvedPrecision = Literal["float32", "bfloat16"]
 Precision = Literal["auto", "float32", "bfloat16"]
+ResolvedDevice = Literal["cpu", "cuda", "mps"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Holdout = Literal["lattice"] | float | None  # see fftool.holdout
-Scale = Literal["auto"] | float  # see fftool.scale
-ScaleGoal = Literal["resize", "detail"]  # what lies between the cells, or the cells themselves
+Holdout = Literal["none", "lattice"] | float  # see fftool.holdout
+Scale = Literal["auto"] | float | tuple[float, ...]  # see fftool.scale
+ScaleGoal = Literal["resize", "detail"]  # the space between the samples, or the samples themselves
 
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
 MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
 MAX_EPOCHS = 10**9
-MAX_COUNT = 2**63 - 1  # of steps and what else is counted while training
+MAX_COUNT = 2**63 - 1  # of steps and other counters
 MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
 MAX_AXES = 8
 MAX_SIDE = 2**31 - 1
-MAX_SHEET_PIXELS = 2**26  # in each drawing on a sheet, where a few hundred a side can be seen
-MAX_NUMBER = 3.4e38  # about the largest of float32
-MAX_SCALE = 1e9  # far above what the largest picture can show, and below where a phase overflows
+MAX_SHEET_PIXELS = 2**26  # of each drawing on a sheet, which shows a few hundred along a side
+MAX_NUMBER = 3.4e38  # about the largest float32
+DEFAULT_MEDIUM = "image"
+MAX_SCALE = 1e9  # far above the Nyquist frequency of any signal, and below the overflow of a phase
+
+Check = Callable[[str, Any], Any]  # of a setting's name and value: returns the value converted, or raises SettingError
 
 
-def _require(holds: bool, seen: str, hint: str) -> None:
-    if not holds:
-        raise SettingError(seen, hint)
-
-
-def number(value: float) -> str:
-    """As short as can be without becoming another number: 25, 0.5, 1e+08."""
+def format_number(value: float) -> str:
+    """Shortest text that is the same number: 25, 0.5, 1e+08."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 
 
+def format_value(value: object) -> str:
+    """A value as an error shows it: text in quotes, numbers bare."""
+    if isinstance(value, float):
+        return format_number(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(format_value, value))})"
+    try:
+        return repr(value)
+    except ValueError:  # an integer with more digits than Python writes
+        return "with thousands of digits"
+
+
+def require(holds: bool, setting: str, value: object, expected: str) -> None:
+    """Raise SettingError unless a condition holds."""
+    if not holds:
+        raise SettingError(setting, format_value(value), expected)
+
+
+def _as_float(value: Any) -> float:
+    """A real number as a float; NaN for anything else, which fails every comparison."""
+    try:
+        return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
+    except OverflowError:  # an integer beyond all floats
+        return math.nan
+
+
+def integer(low: int, high: int) -> Check:
+    """Check for whole numbers in a range; numpy's and whole floats are converted, booleans refused."""
+
+    def check(name: str, value: Any) -> int:
+        integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        whole = integral or _as_float(value).is_integer()
+        require(whole and value >= low, name, value, f"a whole number of at least {low:,}")
+        require(value <= high, name, value, f"at most {high:,}")
+        return int(value)
+
+    return check
+
+
+def number(expected: str, high: float = math.inf, *, inclusive: bool = False) -> Check:
+    """Check for positive numbers up to a limit, which `inclusive` allows too; numpy's and integers become floats."""
+
+    def check(name: str, value: Any) -> float:
+        converted = _as_float(value)
+        require(0 < converted < high or (inclusive and converted == high), name, value, expected)
+        return converted
+
+    return check
+
+
+def choice(kind: Any) -> Check:
+    """Check for the members of a Literal."""
+    members = get_args(kind)
+
+    def check(name: str, value: Any) -> Any:
+        require(isinstance(value, str) and value in members, name, value, f"one of {', '.join(members)}")
+        return str(value)
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """Check that lets None through: a choice left to fftool."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def setting(default: Any, check: Check, name: str = "") -> Any:
+    """Field of a settings dataclass: its default, its range, and its name in errors where that is not the field's."""
+    return field(default=default, metadata={"check": check, "name": name})
+
+
+CHECK_SIGMA = number(f"a positive number up to {MAX_SCALE:g}, one for each axis, or 'auto'", MAX_SCALE, inclusive=True)
+
+
+def _check_scale(name: str, value: Any) -> Scale:
+    if isinstance(value, str) and value == "auto":
+        return "auto"
+    if isinstance(value, tuple | list) and 0 < len(value) <= MAX_AXES:
+        return tuple(CHECK_SIGMA(name, part) for part in value)
+    scale: float = CHECK_SIGMA(name, value)
+    return scale
+
+
+def _check_resolved_scale(name: str, value: Any) -> tuple[float, ...]:
+    require(isinstance(value, tuple | list), name, value, "a tuple with one number for each axis, or for all of them")
+    return tuple(CHECK_SIGMA(name, part) for part in value)
+
+
+def _check_holdout(name: str, value: Any) -> Holdout:
+    if value is None or (isinstance(value, str) and value == "none"):
+        return "none"
+    if isinstance(value, str) and value == "lattice":
+        return "lattice"
+    share: float = number("a fraction between 0 and 1, such as 0.1, or 'lattice'", 1)(name, value)
+    return share
+
+
+CHECK_TIME = number("a positive number of seconds")
+CHECK_PSNR = number("a positive number of decibels, such as 35")
+CHECK_RATE = number("a positive number, such as 0.05", MAX_NUMBER, inclusive=True)
+CHECK_BATCH_SIZE = integer(1, MAX_BATCH_SIZE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base of all settings: each value is checked and converted when they are made. Raises SettingError."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            if check := each.metadata.get("check"):
+                name = each.metadata["name"] or each.name.replace("_", " ")
+                object.__setattr__(self, each.name, check(name, getattr(self, each.name)))
+
+
 def check_bits(bits: int) -> None:
-    """Raise SettingError unless samples can have that depth."""
-    _require(bits in (8, 16), f"the bit depth is {bits}", "8 or 16 is supported")
+    """Raise SettingError unless samples can have that bit depth."""
+    require(bits in (8, 16) and not isinstance(bits, bool), "bit depth", bits, "8 or 16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignalConfig:
-    """What a network was trained on. `axes` and `shape` are in array order: a picture has axes ("y", "x")."""
+    """The signal that a network was trained on. `axes` and `shape` are in array order: an image has axes ("y", "x")."""
 
     axes: tuple[str, ...]
     shape: tuple[int, ...]
     channels: int
     bits: int
+    medium: str = DEFAULT_MEDIUM  # the one that reads and writes it: see fftool.media
     source: str = ""
     sha256: str = ""  # of the samples: see Signal
 
     def __post_init__(self) -> None:
-        _require(
-            0 < len(self.axes) == len(self.shape),
-            f"the signal's axes {self.axes} and shape {self.shape} do not match",
-            "give one size for each axis",
-        )
-        _require(len(self.axes) <= MAX_AXES, f"the signal has {len(self.axes)} axes", f"it can have up to {MAX_AXES}")
-        _require(
+        require(0 < len(self.axes) == len(self.shape), "signal shape", self.shape, f"a size for each axis, {self.axes}")
+        require(len(self.axes) <= MAX_AXES, "number of axes", len(self.axes), f"at most {MAX_AXES}")
+        require(
             min(self.shape) > 0 and max(self.shape) <= MAX_SIDE,
-            f"the signal's shape is {self.shape}",
-            f"every size is a number from 1 to {MAX_SIDE:,}",
+            "signal shape",
+            self.shape,
+            f"sizes from 1 to {MAX_SIDE:,}",
         )
-        _require(self.channels > 0, f"the signal has {self.channels} channels", "at least 1 is needed")
+        require(0 < self.channels <= MAX_SIDE, "number of channels", self.channels, "at least 1")
         check_bits(self.bits)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleCandidate:
-    """A σ, and the PSNR (dB) that is expected of it beyond the best one's, by how far it is from that."""
+    """A σ, and its PSNR (dB) expected relative to that of the best one."""
 
     scale: float
     score: float
@@ -92,136 +206,154 @@ class ScaleCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleSearch:
-    """How a σ was chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length."""
+    """Evidence for a σ chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length."""
 
     method: str
-    frequency: float  # of the signal, as a mean, without what is taken for noise
-    rate: float  # cells per unit length, as far as the network has room for them
-    cells: int  # that were looked at, which is what it costs
+    frequency: float  # of the signal, on average, without its noise
+    rate: float  # samples per unit length, as far as the network has capacity for them
+    n_samples: int  # examined: the cost of the search
     candidates: tuple[ScaleCandidate, ...]
     chosen: float
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodingConfig:
-    """How coordinates become features: the choice of B.
+class _EncodingBase(Settings):
+    """Fields and names that requested and resolved encodings share."""
 
-    A `scale` of "auto" is chosen from the signal when training starts, and `scale_search` tells how.
-    """
-
-    kind: EncodingKind = "gaussian"
-    dimension: int = 128  # m, the number of frequencies
-    scale: Scale = "auto"  # σ, in cycles per unit length
-    scale_for: ScaleGoal = "resize"  # what "auto" has in view
-    scale_search: ScaleSearch | None = None
-
-    def __post_init__(self) -> None:
-        _require(self.dimension > 0, f"the encoding's dimension is {self.dimension}", "it is a number from 1 up")
-        _require(
-            self.scale == "auto" or (isinstance(self.scale, int | float) and 0 < self.scale <= MAX_SCALE),  # nor NaN
-            f"the scale is {self.scale}",
-            "σ is a positive number, in cycles per picture side, or auto",
-        )
-        _require(
-            self.scale_search is None or self.scale_search.chosen == self.scale,
-            f"the scale is {self.scale}, and its search came to another",
-            "leave scale_search out",
-        )
-
-    @property
-    def is_open(self) -> bool:
-        """Whether σ has a part in B, and is still to be chosen."""
-        return self.scale == "auto" and self.uses_scale
-
-    @property
-    def sigma(self) -> float:
-        """σ as a number. Raises SettingError where none is named or chosen."""
-        if self.scale == "auto":
-            raise SettingError("the scale is still to be chosen", "name one, or leave it to fftool.fit")
-        return self.scale
-
-    @property
-    def name(self) -> str:
-        """What to call it among others of the same dimension."""
-        chosen = " (auto)" if self.scale_search else ""
-        return f"{self.kind} σ={self._scale_text}{chosen}" if self.uses_scale else self.kind
-
-    @property
-    def file_name(self) -> str:
-        """Its name as a part of file names."""
-        return f"{self.kind}-{self._scale_text}" if self.uses_scale else self.kind
-
-    @property
-    def _scale_text(self) -> str:
-        return "auto" if self.scale == "auto" else number(self.scale)
+    kind: EncodingKind = setting("gaussian", choice(EncodingKind), "encoding")
+    dimension: int = setting(128, integer(1, MAX_COUNT))  # m, the number of frequencies
+    scale_for: ScaleGoal = setting("resize", choice(ScaleGoal))  # the purpose of "auto"
 
     @property
     def uses_scale(self) -> bool:
-        """Whether σ has a part in B."""
+        """Whether B depends on σ."""
         return self.kind in ("gaussian", "positional")
 
-    def frequencies(self, axes: int) -> int:
-        """m, the number of columns of B over that many coordinates."""
-        return {"gaussian": self.dimension, "positional": self.dimension, "basic": axes, "none": 0}[self.kind]
+    def n_frequencies(self, n_axes: int) -> int:
+        """m, the number of columns of B for so many coordinates."""
+        return {"gaussian": self.dimension, "positional": self.dimension, "basic": n_axes, "none": 0}[self.kind]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodeVizConfig:
-    """What `encode-viz` shows unless told otherwise."""
+class EncodingConfig(_EncodingBase):
+    """Request for an encoding. `scale` is σ in cycles per unit length: a number, one for each axis, or "auto"."""
 
-    dimension: int = 25
-    scales: tuple[float, ...] = (1.0, 10.0, 100.0)
-    size: tuple[int, int] = (100, 100)  # width and height
-    max_pixels: int = 2**24  # at 2000×2000, each was measured to take 110 bytes of memory
-    max_frequencies: int = 10_000  # each gives two files
+    scale: Scale = setting("auto", _check_scale)
+
+    @property
+    def needs_search(self) -> bool:
+        """Whether σ is to be chosen from the signal."""
+        return self.uses_scale and self.scale == "auto"
+
+    @property
+    def name(self) -> str:
+        """Label in tables and figures: gaussian σ=25."""
+        return f"{self.kind} σ={_scale_text(self.scale)}" if self.uses_scale else self.kind
+
+    @property
+    def file_name(self) -> str:
+        """Label as a part of file names: gaussian-25."""
+        return f"{self.kind}-{_scale_text(self.scale, '-')}" if self.uses_scale else self.kind
+
+    def resolve(self, search: ScaleSearch | None = None) -> Encoding:
+        """The encoding with this σ, or with the one that a search came to. Raises SettingError if σ is still open."""
+        scale = search.chosen if search else self.scale
+        require(scale != "auto" or not self.uses_scale, "scale", scale, "a number, as there is no signal to measure")
+        values: tuple[float, ...] = scale if isinstance(scale, tuple) else () if scale == "auto" else (scale,)
+        return Encoding(
+            kind=self.kind,
+            dimension=self.dimension,
+            scale_for=self.scale_for,
+            scale=values if self.uses_scale else (),
+            search=search if self.uses_scale else None,
+        )
 
 
-def encodings(
-    kinds: Iterable[EncodingKind], scales: Iterable[Scale], others: EncodingConfig = EncodingConfig()
-) -> list[EncodingConfig]:
-    """The encodings to compare: each kind with the scales in turn, or once if it has no scale.
+def _scale_text(scale: Scale, separator: str = ",") -> str:
+    if isinstance(scale, tuple):
+        return separator.join(map(format_number, scale))
+    return scale if scale == "auto" else format_number(scale)
 
-    What is left out, and the dimension, is as in `others`. Raises SettingError for a scale outside of its range, and
-    where two of them would be the same.
+
+@dataclass(frozen=True, kw_only=True)
+class Encoding(_EncodingBase):
+    """Resolved encoding. `scale` has one σ for all axes, one for each in coordinate order, or none if it has no part.
+
+    `search` tells how σ was chosen, where it was.
     """
-    kinds, scaled = list(kinds), [replace(others, scale=scale) for scale in scales]
+
+    scale: tuple[float, ...] = setting((), _check_resolved_scale)
+    search: ScaleSearch | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        expected = f"{'a number' if self.uses_scale else 'none'} for the {self.kind} encoding"
+        require(bool(self.scale) == self.uses_scale, "scale", self.scale, expected)
+
+    @property
+    def request(self) -> EncodingConfig:
+        """The request that asks for this encoding by name."""
+        scale: Scale = self.scale if len(self.scale) > 1 else self.scale[0] if self.scale else "auto"
+        return EncodingConfig(kind=self.kind, dimension=self.dimension, scale=scale, scale_for=self.scale_for)
+
+    @property
+    def name(self) -> str:
+        """Label in tables and figures, with the origin of its σ: gaussian σ=13 (auto)."""
+        return f"{self.request.name} (auto)" if self.search else self.request.name
+
+
+def check_scale_count(scale: Scale, n_axes: int) -> None:
+    """Raise SettingError unless σ is one for all axes, or one for each."""
+    n_scales = len(scale) if isinstance(scale, tuple) else 1
+    require(n_scales in (0, 1, n_axes), "scale", scale, f"one number, or one for each of {n_axes} axes")
+
+
+def variants(
+    kinds: Iterable[EncodingKind], scales: Iterable[Scale], base: EncodingConfig = EncodingConfig()
+) -> list[EncodingConfig]:
+    """Encodings to compare: each kind with every scale, or once if it has no scale; other settings are those of `base`.
+
+    Raises SettingError for a scale outside of its range, and for a variant that is named twice.
+    """
+    kinds, scaled = list(kinds), [replace(base, scale=scale) for scale in scales]
     if not kinds and not scaled:
         return []
     found = []
-    for kind in kinds or [others.kind]:
-        encoding = replace(others, kind=kind)
-        if encoding.uses_scale:
-            found += [replace(each, kind=kind) for each in scaled or [others]]
-        else:
-            found.append(encoding)
+    for kind in kinds or [base.kind]:
+        uses_scale = replace(base, kind=kind).uses_scale
+        found += [replace(each, kind=kind) for each in (scaled if uses_scale and scaled else [base])]
     for name, count in Counter(encoding.name for encoding in found).items():
-        _require(count == 1, f"{name} is asked for {count} times", "name each variant once")
+        if count > 1:
+            raise SettingError("variant", f"{name}, given {count} times", "each variant once")
     return found
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
+class EncodeVizConfig:
+    """Defaults and limits of `encode-viz`."""
+
+    dimension: int = 25
+    scales: tuple[float, ...] = (1.0, 10.0, 100.0)
+    side: int = 100  # samples along each axis
+    max_samples: int = 2**24  # at 2000×2000, each was measured to take 110 bytes of memory
+    max_frequencies: int = 10_000  # each gives two files
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(Settings):
     """The multilayer perceptron behind the encoding."""
 
-    hidden: int = 256  # units in each hidden layer
-    layers: int = 2  # hidden layers; one more makes the output
-
-    def __post_init__(self) -> None:
-        _require(self.hidden > 0, f"the hidden layers have {self.hidden} units", "at least 1 is needed")
-        _require(
-            0 <= self.layers <= MAX_LAYERS,
-            f"the network has {self.layers} hidden layers",
-            f"it can have from 0 to {MAX_LAYERS}",
-        )
+    hidden: int = setting(256, integer(1, MAX_COUNT), "number of hidden units")  # in each hidden layer
+    layers: int = setting(2, integer(0, MAX_LAYERS), "number of hidden layers")  # one more makes the output
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """What came of training. PSNR (dB) and SSIM are those of the picture as it would be saved.
+    """Outcome of a training. PSNR (dB) and SSIM are those of the signal as it would be saved.
 
-    They are None before they are measured; `psnr` and `holdout_psnr` also where the picture is reproduced exactly,
-    `ssim` where no 7×7 window fits into what was trained on, `holdout_psnr` where no pixels were held out. Where some
-    were, the other two are those of the trained pixels alone.
+    A PSNR is infinite where the signal is reproduced exactly. None is a figure that was not measured: any before
+    `evaluate`, `ssim` where no 7×7 window fits into the trained samples, `holdout_psnr` where none were held out. Where
+    some were, `psnr` and `ssim` are those of the trained samples alone.
     """
 
     epochs: int
@@ -230,113 +362,105 @@ class TrainingResult:
     psnr: float | None = None
     ssim: float | None = None
     holdout_psnr: float | None = None
-    retreats: int = 0  # to the start of an epoch, with a smaller step, from a loss that was not finite
+    rollbacks: int = 0  # to the start of an epoch, with a smaller step, after a loss that was not finite
 
     def __post_init__(self) -> None:
-        counts = self.epochs, self.steps, self.retreats
-        _require(
-            min(counts) >= 0 and max(counts) <= MAX_COUNT,
-            f"a training has come to {self}",
-            "there is no less than nothing, and nobody can wait for so much",
-        )
+        for name, value in (("epochs", self.epochs), ("steps", self.steps), ("rollbacks", self.rollbacks)):
+            require(0 <= value <= MAX_COUNT, f"number of {name}", value, "one that a training can reach")
+
+    @property
+    def exact(self) -> tuple[str, ...]:
+        """Names of the figures that are exact: their PSNR is infinite, which JSON cannot hold."""
+        return exact_figures(psnr=self.psnr, holdout_psnr=self.holdout_psnr)
+
+
+def finite(decibels: float | None) -> float | None:
+    """A PSNR as JSON can hold it: None if it is infinite."""
+    return None if decibels is None or math.isinf(decibels) else decibels
+
+
+def format_psnr(decibels: float) -> str:
+    """A PSNR as users read it."""
+    return "exact" if math.isinf(decibels) else f"{decibels:.2f} dB"
+
+
+def exact_figures(**figures: float | None) -> tuple[str, ...]:
+    """Names of the PSNRs that are infinite."""
+    return tuple(name for name, value in figures.items() if value == math.inf)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SavingConfig:
-    """How `train` keeps what it has learnt while it goes on. No part of a checkpoint."""
+class SavingConfig(Settings):
+    """How `train` saves while it runs. No part of a checkpoint."""
 
-    every: float = 30.0  # seconds
-
-    def __post_init__(self) -> None:
-        _require(
-            0 < self.every < math.inf, f"the time between saves is {self.every} seconds", "it is a positive number"
-        )
+    every: float = setting(30.0, CHECK_TIME, "time between saves")  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How the weights are found.
+class _TrainingBase(Settings):
+    """Settings of a training that need no resolving."""
 
-    What is None of `batch_size`, `learning_rate` and `schedule` is chosen when training starts: see `fftool.recipe`.
-    """
+    epochs: int = setting(50, integer(1, MAX_EPOCHS), "number of epochs")
+    optimizer: OptimizerName = setting("muon", choice(OptimizerName))
+    loss: Loss = setting("bce", choice(Loss))
+    holdout: Holdout = setting("none", _check_holdout, "share of samples to hold out")
+    seed: int = setting(0, integer(0, 2**63 - 1))
 
-    epochs: int = 50
-    seconds: float | None = None  # to train for, in place of epochs
-    target_psnr: float | None = None  # in dB, to stop at
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    optimizer: OptimizerName = "muon"
-    schedule: Schedule | None = None
-    precision: Precision = "auto"  # of the operands of matrix products; weights and phases are float32
-    loss: Loss = "bce"
-    holdout: Holdout = None
-    seed: int = 0
-    device: Device = "auto"
-    threads: int | None = None  # of the CPU; as many as torch finds fit
-    result: TrainingResult | None = None  # so far, where training is unfinished
 
-    def __post_init__(self) -> None:
-        _require(
-            0 < self.epochs <= MAX_EPOCHS,
-            f"the number of epochs is {self.epochs}",
-            f"it is a number from 1 to {MAX_EPOCHS:,}",
-        )
-        _require(
-            self.seconds is None or 0 < self.seconds < math.inf,
-            f"the time to train for is {self.seconds} seconds",
-            "it is a positive number",
-        )
-        _require(
-            self.target_psnr is None or 0 < self.target_psnr < math.inf,
-            f"the PSNR to stop at is {self.target_psnr} dB",
-            "it is a positive number, such as 35",
-        )
-        _require(
-            self.batch_size is None or 0 < self.batch_size <= MAX_BATCH_SIZE,
-            f"the batch size is {self.batch_size}",
-            f"it is a number from 1 to {MAX_BATCH_SIZE:,}",
-        )
-        _require(
-            self.learning_rate is None or 0 < self.learning_rate <= MAX_NUMBER,  # nor NaN
-            f"the learning rate is {self.learning_rate}",
-            "it is a positive number, such as 0.05",
-        )
-        _require(
-            self.holdout in (None, "lattice") or (isinstance(self.holdout, int | float) and 0 < self.holdout < 1),
-            f"the share of pixels to hold out is {self.holdout}",
-            "it is a number between 0 and 1, such as 0.1, or lattice",
-        )
-        _require(
-            self.threads is None or 0 < self.threads <= MAX_THREADS,
-            f"the number of threads is {self.threads}",
-            f"it is a number from 1 to {MAX_THREADS}",
-        )
-        _require(0 <= self.seed < 2**63, f"the seed is {self.seed}", "it is a number from 0 to 2^63 - 1")
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(_TrainingBase):
+    """Request for a training. None and "auto" leave a choice to `fftool.training.defaults`."""
+
+    seconds: float | None = setting(None, optional(CHECK_TIME), "training time")  # in place of epochs
+    target_psnr: float | None = setting(None, optional(CHECK_PSNR), "target PSNR")  # dB, to stop at
+    batch_size: int | None = setting(None, optional(CHECK_BATCH_SIZE))
+    learning_rate: float | None = setting(None, optional(CHECK_RATE))
+    schedule: Schedule | None = setting(None, optional(choice(Schedule)))
+    precision: Precision = setting("auto", choice(Precision))  # of matrix products; weights and phases are float32
+    device: Device = setting("auto", choice(Device))
+    threads: int | None = setting(None, optional(integer(1, MAX_THREADS)), "number of threads")  # of the CPU
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings(_TrainingBase):
+    """Resolved settings of a training: nothing is left to choose."""
+
+    seconds: float = setting(math.inf, number("a positive number of seconds", inclusive=True), "training time")
+    target_psnr: float = setting(math.inf, number("a positive number of decibels", inclusive=True), "target PSNR")
+    batch_size: int = setting(MISSING, CHECK_BATCH_SIZE)
+    learning_rate: float = setting(MISSING, CHECK_RATE)
+    schedule: Schedule = setting(MISSING, choice(Schedule))
+    precision: ResolvedPrecision = setting(MISSING, choice(ResolvedPrecision))
+    device: ResolvedDevice = setting(MISSING, choice(ResolvedDevice))
+    threads: int = setting(0, integer(0, MAX_THREADS), "number of threads")  # 0: as many as torch chooses
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the clock ends the training, and not the number of epochs."""
+        return self.seconds < math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All that describes one trained network; a checkpoint's `config`."""
+    """Resolved description of one trained network."""
 
     signal: SignalConfig
-    encoding: EncodingConfig
+    encoding: Encoding
     network: NetworkConfig
-    training: TrainingConfig
-    version: str  # of the fftool that wrote it
+    training: TrainingSettings
+    version: str  # of the fftool that made it
 
     def __post_init__(self) -> None:
-        axes = len(self.signal.axes)
-        _require(not self.encoding.is_open, "the scale is still to be chosen", "name one, or leave it to fftool.fit")
-        _require(
-            self.encoding.kind != "positional" or self.encoding.dimension >= axes,
-            f"the positional encoding has {self.encoding.dimension} frequencies for {axes} axes",
-            "it needs one for each axis, or more",
+        n_axes, encoding = len(self.signal.axes), self.encoding
+        check_scale_count(encoding.scale, n_axes)
+        require(
+            encoding.kind != "positional" or encoding.dimension >= n_axes,
+            "number of frequencies",
+            encoding.dimension,
+            f"at least {n_axes} for the positional encoding, one for each axis",
         )
-        _require(
-            self.parameters <= MAX_PARAMETERS,
-            f"the network would have {self.parameters:,} parameters",
-            f"use fewer frequencies, units or layers: at most {MAX_PARAMETERS:,} parameters are supported",
-        )
+        if self.n_parameters > MAX_PARAMETERS:
+            raise SettingError("number of parameters", f"{self.n_parameters:,}", f"at most {MAX_PARAMETERS:,}")
 
     @property
     def widths(self) -> list[int]:
@@ -344,17 +468,17 @@ class Config:
         return layer_widths(self.signal, self.encoding, self.network)
 
     @property
-    def parameters(self) -> int:
-        """The number of trained weights and biases. B is not among them."""
-        return parameter_count(self.widths)
+    def n_parameters(self) -> int:
+        """Number of trained weights and biases; B is not among them."""
+        return count_parameters(self.widths)
 
 
-def layer_widths(signal: SignalConfig, encoding: EncodingConfig, network: NetworkConfig) -> list[int]:
+def layer_widths(signal: SignalConfig, encoding: EncodingConfig | Encoding, network: NetworkConfig) -> list[int]:
     """Features in, the units of each hidden layer, channels out."""
-    axes = len(signal.axes)
-    return [2 * encoding.frequencies(axes) or axes, *[network.hidden] * network.layers, signal.channels]
+    n_axes = len(signal.axes)
+    return [2 * encoding.n_frequencies(n_axes) or n_axes, *[network.hidden] * network.layers, signal.channels]
 
 
-def parameter_count(widths: list[int]) -> int:
-    """The number of weights and biases of layers with those widths."""
+def count_parameters(widths: list[int]) -> int:
+    """Number of weights and biases of layers with those widths."""
     return sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))

@@ -1,33 +1,185 @@
-"""The errors that fftool raises on purpose."""
+"""Errors that fftool raises on purpose: what was seen, and what was expected.
+
+They carry facts, and know nothing of the command line: `fftool.cli.errors` adds the hints that name options.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+MAX_SHOWN = 200  # characters of a value or of a file's content that an error repeats
+
+
+def shorten(text: object) -> str:
+    """Text cut to MAX_SHOWN characters, so that an error fits into a line or two."""
+    short = str(text)
+    return short if len(short) <= MAX_SHOWN else short[:MAX_SHOWN] + "…"
 
 
 class FFToolError(Exception):
-    """A problem that the person at the keyboard can mend.
-
-    `message` says what was seen and what was wanted; `hint` says what to do or to type instead.
-    """
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+    """Base class of all errors that the user can act on."""
 
 
-class SettingError(FFToolError):
+def without_frames(error: FFToolError) -> FFToolError:
+    """The error to be kept for later, without tracebacks: their frames would keep tensors in memory."""
+    each: BaseException | None = error
+    while each is not None:
+        each.__traceback__ = None
+        each = each.__cause__ or each.__context__
+    return error
+
+
+class SettingError(FFToolError, ValueError):
     """A setting outside of its range: the request itself is wrong, whatever the files hold."""
 
+    def __init__(self, setting: str, value: object, expected: str) -> None:
+        super().__init__(f"invalid {setting} {shorten(value)}: expected {expected}")
+        self.setting, self.value, self.expected = setting, value, expected
 
-def as_problem(error: Exception) -> FFToolError:
-    """What the system says, as a problem of the person at the keyboard."""
-    match error:
-        case FFToolError():
-            return error
-        case OSError():
-            what = error.filename or "standard output"
-            return FFToolError(f"{what}: {error.strerror}", "name another file, or send the output elsewhere")
-        case MemoryError():
-            return FFToolError("there is not enough memory", "close other programs, or use a smaller picture or size")
-    raise error
+
+class SignalError(FFToolError, ValueError):
+    """An array that is no signal, or two arrays that cannot be compared."""
+
+
+class HoldoutError(FFToolError):
+    """A grid too small to hold samples out of."""
+
+    def __init__(self, shape: tuple[int, ...], expected: str) -> None:
+        size = "x".join(map(str, reversed(shape)))
+        super().__init__(f"the signal is too small to hold samples out: its size is {size}, expected {expected}")
+        self.shape = shape
+
+
+class SignalMismatchError(FFToolError):
+    """A signal other than the one that a run was trained on."""
+
+    def __init__(self, source: str, difference: str) -> None:
+        super().__init__(f"{source or 'the signal'} is not the signal that the run was trained on: {difference}")
+        self.source, self.difference = source, difference
+
+
+class DeviceError(FFToolError):
+    """A device that torch does not find."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(f"torch finds no {device} device on this machine")
+        self.device = device
+
+
+Work = Literal["training", "rendering", "reading", "fftool"]
+
+
+class OutOfMemoryError(FFToolError, MemoryError):
+    """More memory needed than there is, whatever the block size."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(f"not enough memory for {work}")
+        self.work = work
+
+
+class SizeError(FFToolError):
+    """A rendered signal too large to be held in memory."""
+
+    def __init__(self, n_samples: int) -> None:
+        super().__init__(f"{n_samples:,} samples do not fit in memory")
+        self.n_samples = n_samples
+
+
+class DivergenceError(FFToolError):
+    """A loss that is not finite even after a rollback."""
+
+    def __init__(self, epoch: int, learning_rate: float) -> None:
+        super().__init__(f"the loss is not finite in epoch {epoch}, even with a tenth of the learning rate")
+        self.epoch, self.learning_rate = epoch, learning_rate
+
+
+class NonFiniteError(FFToolError):
+    """Weights or outputs of a network that are infinite or not a number."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} are not finite")
+
+
+class UnfinishedRunError(FFToolError):
+    """State of an unfinished run that does not fit its network or its signal."""
+
+
+class FileError(FFToolError):
+    """A problem with one file or folder: `problem` without its path."""
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = Path(path), problem
+
+
+class ReadError(FileError):
+    """A file that is missing, or may not be read."""
+
+
+class WriteError(FileError):
+    """A file or folder that cannot be written."""
+
+
+class DiskFullError(WriteError):
+    """No room for a file on its disk."""
+
+
+class FileLockedError(WriteError):
+    """A file that another process is writing."""
+
+
+class SameFileError(WriteError):
+    """An output that is also an input."""
+
+
+class ForeignFileError(WriteError):
+    """A folder with files that fftool has not made, or that would be left over."""
+
+
+class MediaError(FileError):
+    """A file that cannot be read as a signal."""
+
+
+class UnknownFormatError(MediaError):
+    """A file of no known format."""
+
+
+class DamagedFileError(MediaError):
+    """A file that is cut short, or that its decoder rejects."""
+
+
+class UnsupportedFileError(MediaError):
+    """A file of a known format, and of a kind that is not read: pages, animations, unusual samples."""
+
+
+class LargeFileError(MediaError):
+    """A file whose signal is too large to be read."""
+
+
+class FormatError(FFToolError):
+    """A format that cannot hold a signal. `limit` names what it lacks."""
+
+    def __init__(self, limit: Literal["suffix", "bits", "channels", "alpha", "size", "memory"], problem: str) -> None:
+        super().__init__(problem)
+        self.limit = limit
+
+
+class CheckpointError(FileError):
+    """A file that cannot be read as a checkpoint."""
+
+
+class NotACheckpointError(CheckpointError):
+    """A file that is not a whole safetensors file, or was not written by fftool."""
+
+
+class NewerCheckpointError(CheckpointError):
+    """A checkpoint with a format version or a setting that this version does not know."""
+
+
+class InconsistentCheckpointError(CheckpointError):
+    """A checkpoint whose tensors and config do not fit together."""
+
+
+class UnsuitableCheckpointError(CheckpointError):
+    """A checkpoint that is whole, and cannot be used for what was asked."""

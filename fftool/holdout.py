@@ -1,29 +1,29 @@
-"""Cells held out of training, to measure what a network makes of places that it has not seen.
+"""Samples held out of training, to measure the network where it was not trained.
 
-`lattice` is the split of Tancik et al., 2020, for pictures: every other cell along each axis is trained on, and the
-cells half-way between those on every axis are tested; the rest is left alone. A number is the share of all cells, drawn
-at random, that is tested; all others are trained on.
+`lattice` is the split of Tancik et al., 2020, for images: every other sample along each axis is trained on, and the
+samples half-way between those on every axis are tested; the rest is left out. A number is the fraction of all samples,
+drawn at random, that is tested; all others are trained on.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
-import torch
-from torch import Tensor
+from fftool.config import Holdout
+from fftool.errors import HoldoutError
 
-from fftool.config import Holdout, TrainingConfig
-from fftool.errors import FFToolError
-from fftool.grid import index_dtype
-from fftool.network import generator
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
-    """The cells to train on and those to test on, by their row-major number: integer tensors with no cell in both.
+    """Samples to train on and samples to test on, by their row-major index: integer tensors without common entries.
 
-    `grid` is the trained cells' place in the array where they form a grid of their own, else None.
+    `grid` is the place of the trained samples in the array where they form a grid of their own, else None.
     """
 
     train: Tensor
@@ -31,33 +31,57 @@ class Split:
     grid: tuple[slice, ...] | None = None
 
 
-def trained_cells(shape: tuple[int, ...], holdout: Holdout) -> int:
-    """How many cells of a grid are trained on. Raises FFToolError if the grid is too small to hold any out."""
-    cells = prod(shape)
-    if holdout is None:
-        return cells
-    lattice = holdout == "lattice"
-    if min(shape) < 2 if lattice else cells < 2:
-        size = "x".join(str(length) for length in reversed(shape))
-        wanted = "2 pixels on each side" if lattice else "2 pixels"
-        raise FFToolError(f"a picture of {size} is too small to hold pixels out of", f"{wanted} is the least")
-    if lattice:
+# Splits in use: training and evaluation share one, which takes 400 MB for 100 million samples.
+_splits: WeakValueDictionary[tuple[tuple[int, ...], Holdout, int], Split] = WeakValueDictionary()
+
+
+def training_size(shape: tuple[int, ...], holdout: Holdout) -> int:
+    """Number of samples of a grid that are trained on. Raises HoldoutError if it is too small to hold any out."""
+    n_samples = prod(shape)
+    if holdout == "none":
+        return n_samples
+    if holdout == "lattice":
+        if min(shape) < 2:
+            raise HoldoutError(shape, "2 or more along each axis")
         return prod((length + 1) // 2 for length in shape)
-    return cells - min(max(round(float(holdout) * cells), 1), cells - 1)
+    if n_samples < 2:
+        raise HoldoutError(shape, "2 samples or more")
+    return n_samples - min(max(round(holdout * n_samples), 1), n_samples - 1)
 
 
-def split(shape: tuple[int, ...], training: TrainingConfig) -> Split | None:
-    """The split of a grid that the settings ask for, the same for the same seed; None if they hold nothing out.
+def split(shape: tuple[int, ...], holdout: Holdout, seed: int) -> Split | None:
+    """The split of a grid, the same for the same seed; None where nothing is held out.
 
-    Raises FFToolError if the grid is too small.
+    Raises HoldoutError if the grid is too small.
     """
-    trained = trained_cells(shape, training.holdout)
-    if training.holdout is None:
+    n_trained = training_size(shape, holdout)
+    if holdout == "none":
         return None
-    cells, dtype = prod(shape), index_dtype(prod(shape))
-    if training.holdout == "lattice":
-        even, odd = (tuple(slice(first, None, 2) for _ in shape) for first in (0, 1))
-        grid = torch.arange(cells, dtype=dtype).reshape(shape)
-        return Split(grid[even].flatten(), grid[odd].flatten(), even)
-    order = torch.randperm(cells, generator=generator(training.seed, "holdout"), dtype=dtype)
-    return Split(order[:trained], order[trained:])
+    key = shape, holdout, seed
+    if (found := _splits.get(key)) is None:
+        _splits[key] = found = _lattice(shape) if holdout == "lattice" else _random(shape, n_trained, seed)
+    return found
+
+
+# Torch is imported where a split is made, so that the size of one can be told without it.
+
+
+def _lattice(shape: tuple[int, ...]) -> Split:
+    import torch
+
+    from fftool.grid import index_dtype
+
+    even, odd = (tuple(slice(first, None, 2) for _ in shape) for first in (0, 1))
+    grid = torch.arange(prod(shape), dtype=index_dtype(prod(shape))).reshape(shape)
+    return Split(grid[even].flatten(), grid[odd].flatten(), even)
+
+
+def _random(shape: tuple[int, ...], n_trained: int, seed: int) -> Split:
+    import torch
+
+    from fftool.grid import index_dtype
+    from fftool.rng import generator
+
+    n_samples = prod(shape)
+    order = torch.randperm(n_samples, generator=generator(seed, "holdout"), dtype=index_dtype(n_samples))
+    return Split(order[:n_trained], order[n_trained:])

@@ -1,85 +1,120 @@
-"""Ctrl-C, SIGTERM and a terminal that closes: answered at once, or once the work can be left in good order."""
+"""Ctrl-C, SIGTERM and a closing terminal: answered at once, or at the end of a section that must not be cut short."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from types import CodeType, FrameType
-from typing import TypeVar
+from types import FrameType
 
-RETRY_SECONDS = 0.01
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last one
-Stop = Callable[[], int | None]
-Function = TypeVar("Function", bound=Callable[..., object])
+StopRequested = Callable[[], int | None]
 
-_whole: set[CodeType] = set()  # of the functions that are not to be left halfway
-
-
-def not_halfway(function: Function) -> Function:
-    """Have signals wait while this function runs; for a generator, while it is on its way to a yield or to its end."""
-    _whole.add(function.__code__)
-    return function
+_depth = 0  # of nested uninterrupted sections in the main thread
+_pending: int | None = None  # the signal that came within one
 
 
-def _heeded() -> list[int]:
-    """The signals that ask to stop, without those that are to be ignored, as SIGHUP under nohup."""
+def install() -> None:
+    """Answer each stop signal with an exception, unless the process ignores it, as it does SIGHUP under nohup."""
+    for number in _handled():
+        signal.signal(number, _handle)
+
+
+def _handled() -> list[int]:
     numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
     return [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
 
 
-def answer_at_once() -> None:
-    """Have each of these signals end the process by `interrupt`."""
-    for number in _heeded():
-        signal.signal(number, interrupt)
+def _handle(number: int, frame: FrameType | None) -> None:
+    global _pending
+    if _depth:
+        _pending = number
+    else:
+        _pending = None  # answered with this one
+        _stop(number)
 
 
-def interrupt(number: int, frame: FrameType | None, asked: int | None = None) -> None:
-    """Answer a Ctrl-C with KeyboardInterrupt, and another request to stop with SystemExit and its exit code.
-
-    One that comes within a function that is `not_halfway` is answered as soon as that is through; so is one within an
-    import: out of it, it would become whatever the importing library makes of it. numpy's and torch's C++ end the
-    process with a message of their own.
-    """
-    asked = asked or number
-    while frame is not None and hasattr(signal, "setitimer"):  # which Windows lacks
-        if frame.f_code in _whole or frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            signal.signal(signal.SIGALRM, partial(interrupt, asked=asked))
-            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
-            return
-        frame = frame.f_back
-    if asked == signal.SIGINT:
+def _stop(number: int) -> None:
+    """Raise KeyboardInterrupt for Ctrl-C, and SystemExit with its exit code for any other signal."""
+    if number == signal.SIGINT:
         raise KeyboardInterrupt
-    raise SystemExit(exit_code(asked))
+    raise SystemExit(exit_code(number))
 
 
 def exit_code(number: int) -> int:
-    """What a process that a signal has stopped exits with: 130 for Ctrl-C, 143 for SIGTERM."""
+    """Exit code of a process that a signal has stopped: 130 for Ctrl-C, 143 for SIGTERM."""
     return 128 + number
 
 
-@contextmanager
-def noted() -> Iterator[Stop]:
-    """Within it, the first of these signals is only noted; a second one is answered as it would be outside.
+class uninterrupted:
+    """Section in which stop signals wait until its end: file moves, and imports of libraries that abort when cut short.
 
-    Yields a function that gives the number of the signal, or None if there was none yet.
+    Signals reach the main thread alone, so that other threads have nothing to wait for. Sections are classes, as a
+    signal may come before a generator is resumed, and each sets the depth as it was before, whatever happened within.
+    """
+
+    def __enter__(self) -> None:
+        self.before = _depth
+        if _is_main_thread():
+            _set_depth(self.before + 1)
+
+    def __exit__(self, *error: object) -> None:
+        if _is_main_thread():
+            _set_depth(self.before)
+
+
+class interruptible:
+    """Part of an uninterrupted section in which signals are answered at once again."""
+
+    def __enter__(self) -> None:
+        self.before = _depth
+        if _is_main_thread():
+            try:
+                _set_depth(max(0, self.before - 1))
+            except BaseException:
+                _set_depth(self.before)
+                raise
+
+    def __exit__(self, *error: object) -> None:
+        if _is_main_thread():
+            _set_depth(self.before)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _set_depth(depth: int) -> None:
+    """Set the depth, and answer a signal that has waited for it to become 0."""
+    global _depth, _pending
+    _depth = depth
+    if depth == 0 and _pending is not None:
+        number, _pending = _pending, None
+        _stop(number)
+
+
+@contextmanager
+def stop_requests() -> Iterator[StopRequested]:
+    """Section in which the first stop signal is only recorded; a second one is answered as outside.
+
+    Yields a function that returns the number of that signal, or None.
     """
     first: int | None = None
-    previous = {number: signal.getsignal(number) for number in _heeded()}
+    previous = {number: signal.getsignal(number) for number in _handled()}
 
     def restore() -> None:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def record(number: int, frame: FrameType | None) -> None:
         nonlocal first
         first = number
         restore()
 
-    for number in previous:
-        signal.signal(number, note)
     try:
+        for number in previous:
+            signal.signal(number, record)
         yield lambda: first
     finally:
         restore()

@@ -1,14 +1,18 @@
-"""PSNR and SSIM of pictures as they are saved."""
+"""PSNR and SSIM of signals as they are saved, and both with held-out samples apart."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fftool.signal import Samples
+from fftool.config import exact_figures
+from fftool.errors import SignalError
+from fftool.interrupts import uninterrupted
+from fftool.signal import Samples, check_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,38 +20,50 @@ if TYPE_CHECKING:
     from fftool.holdout import Split
 
 SSIM_WINDOW = 7  # samples along each axis: scikit-image's default
-CHUNK = 2**18  # cells compared at once, so that memory does not grow with the picture
+CHUNK = 2**18  # samples compared at once, so that memory does not grow with the signal
 
 
-def psnr(reference: Samples, samples: Samples, cells: Tensor | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, over all channels, of two arrays with shape (…, channels) and one dtype.
+def psnr(reference: Samples, samples: Samples, index: Tensor | None = None) -> float:
+    """Peak signal-to-noise ratio in dB, over all channels, of two arrays with one shape (…, channels) and dtype.
 
     The peak is the dtype's: 255 or 65535. Equal arrays give infinity. It is scikit-image's figure, from an exact sum of
-    squares, without float64 copies of both arrays. `cells` are the row-major numbers of those to compare, else all.
+    squares, without float64 copies of both arrays. `index` has the row-major numbers of the samples to compare; all
+    unless given. Raises SignalError if the arrays differ in shape or dtype, or hold no samples.
     """
-    rows, drawn = (array.reshape(-1, array.shape[-1]) for array in (reference, samples))
-    count = len(rows) if cells is None else len(cells)
+    _check_alike(reference, samples)
+    rows, rendered = (array.reshape(-1, array.shape[-1]) for array in (reference, samples))
+    count = len(rows) if index is None else len(index)
     total = 0
     for start in range(0, count, CHUNK):
         part = slice(start, start + CHUNK)
-        chosen = part if cells is None else cells[part].numpy()
-        difference = rows[chosen].astype(np.int64) - drawn[chosen]
+        chosen = part if index is None else index[part].numpy()
+        difference = rows[chosen].astype(np.int64) - rendered[chosen]
         total += int(np.vdot(difference, difference))
-    peak = np.iinfo(reference.dtype).max
+    peak = int(np.iinfo(reference.dtype).max)
     return 10 * math.log10(peak**2 * count * rows.shape[-1] / total) if total else math.inf
 
 
 def ssim(reference: Samples, samples: Samples) -> float | None:
-    """Structural similarity (Wang et al., 2004), at most 1, of two arrays with shape (…, y, x, channels).
+    """Structural similarity (Wang et al., 2004), at most 1, of two arrays with one shape (…, y, x, channels) and dtype.
 
-    The mean over channels and over 7-wide windows, by scikit-image; None where an axis is shorter than the window.
+    The mean over channels, 7×7 windows and planes (y, x), by scikit-image: for a clip over frames, for a volume over
+    slices along z. None where there are no planes, or they are smaller than the window. Raises SignalError if the
+    arrays differ in shape or dtype, or hold no samples.
     """
-    from skimage.metrics import structural_similarity
-
-    if min(reference.shape[:-1]) < SSIM_WINDOW:
+    _check_alike(reference, samples)
+    if reference.ndim < 3 or min(reference.shape[-3:-1]) < SSIM_WINDOW:
         return None
-    windows = len(reference) - SSIM_WINDOW + 1  # along the first axis
-    rows = max(1, CHUNK // math.prod(reference.shape[1:-1]))
+    planes, rendered = (array.reshape(-1, *array.shape[-3:]) for array in (reference, samples))
+    return sum(_plane_ssim(*pair) for pair in zip(planes, rendered, strict=True)) / len(planes)
+
+
+def _plane_ssim(reference: Samples, samples: Samples) -> float:
+    """SSIM of two arrays with shape (y, x, channels), some rows at a time."""
+    with uninterrupted():
+        from skimage.metrics import structural_similarity
+
+    windows = len(reference) - SSIM_WINDOW + 1  # along y
+    rows = max(1, CHUNK // reference.shape[1])
     total = 0.0
     for start in range(0, windows, rows):
         count = min(rows, windows - start)
@@ -63,21 +79,41 @@ def ssim(reference: Samples, samples: Samples) -> float | None:
     return total / windows
 
 
+def _check_alike(reference: Samples, samples: Samples) -> None:
+    for array in (reference, samples):
+        check_samples(array)
+    if (reference.shape, reference.dtype) != (samples.shape, samples.dtype):
+        raise SignalError(
+            f"arrays of one shape and dtype expected: {reference.shape} of {reference.dtype} "
+            f"against {samples.shape} of {samples.dtype}"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """How near a picture is to its source. PSNR is in dB, and infinite where the two are equal.
+    """Similarity of a signal to its reference. PSNR is in dB, and infinite where the two are equal.
 
-    Where cells were held out, `holdout_psnr` is theirs, and the other two are those of the trained cells alone; `ssim`
-    is None unless these form a grid large enough for its window.
+    Where samples were held out, `holdout_psnr` is theirs, and the other two are those of the trained samples alone;
+    `ssim` is None unless these form a grid with room for its window.
     """
 
     psnr: float
     ssim: float | None
     holdout_psnr: float | None = None
 
+    @property
+    def exact(self) -> tuple[str, ...]:
+        """Names of the figures whose PSNR is infinite, which JSON cannot hold."""
+        return exact_figures(psnr=self.psnr, holdout_psnr=self.holdout_psnr)
 
-def measure(reference: Samples, samples: Samples, split: Split | None = None) -> Quality:
-    """Compare two arrays with shape (…, y, x, channels), with held-out cells apart from all others."""
+
+def compare(
+    reference: Samples,
+    samples: Samples,
+    split: Split | None = None,
+    ssim: Callable[[Samples, Samples], float | None] = ssim,
+) -> Quality:
+    """Quality of samples with shape (…, y, x, channels), with held-out samples apart from all others."""
     if split is None:
         return Quality(psnr=psnr(reference, samples), ssim=ssim(reference, samples))
     return Quality(
@@ -85,13 +121,3 @@ def measure(reference: Samples, samples: Samples, split: Split | None = None) ->
         ssim=None if split.grid is None else ssim(reference[split.grid], samples[split.grid]),
         holdout_psnr=psnr(reference, samples, split.test),
     )
-
-
-def finite(decibels: float | None) -> float | None:
-    """As JSON can hold it: None for the infinite PSNR of an exact picture."""
-    return None if decibels is None or math.isinf(decibels) else decibels
-
-
-def decibels(psnr: float | None) -> str:
-    """A PSNR as people read it; None, as in JSON, is that of an exact picture."""
-    return "exact" if finite(psnr) is None else f"{psnr:.2f} dB"

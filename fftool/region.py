@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from fftool.errors import SettingError
 
-ROUNDING = 1e-9  # 0.9 + 0.1 of an axis may miss 1 by less than this, and is meant as 1
+ROUNDING = 1e-9  # 0.9 + 0.1 of an axis may exceed 1 by less than this
 
 
 @dataclass(frozen=True)
 class Region:
-    """Its lowest corner and its extent, in coordinate order (x, y, …), in units of the sides.
+    """Its lowest corner and its extent, in coordinate order (x, y, …).
 
     Raises SettingError unless it has an extent and lies within [0, 1] on every axis.
     """
@@ -21,10 +21,12 @@ class Region:
 
     def __post_init__(self) -> None:
         for origin, extent in zip(self.origin, self.extent, strict=True):
-            if not (
+            inside = (
                 origin >= 0 and extent > ROUNDING and origin + extent <= 1 + ROUNDING
-            ):  # a NaN fails each comparison
+            )  # a NaN fails each comparison
+            if not inside:
                 raise SettingError(
-                    f"a region that starts at {origin:g} and extends {extent:g} is no part of the picture",
-                    "its sides are fractions: they start at 0 or later, and end at 1 or before",
+                    "region",
+                    f"from {origin:g} with extent {extent:g}",
+                    "fractions that start at 0 or later and end at 1 or before",
                 )

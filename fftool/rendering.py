@@ -1,4 +1,4 @@
-"""A network into samples, block by block, so that memory grows with the picture drawn and with nothing else."""
+"""A network into samples, block by block, so that memory grows with the rendered signal and with nothing else."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fftool.buffers import Buffers
+from fftool.backend.memory import Buffers, block_size, enough_memory, in_blocks
 from fftool.config import check_bits
-from fftool.device import block_size, enough_memory, in_blocks
-from fftool.errors import FFToolError, SettingError
-from fftool.grid import cell_centres, pieces
-from fftool.network import CoordinateMLP, rectified
+from fftool.errors import NonFiniteError, SettingError
+from fftool.grid import blocks, sample_coordinates
+from fftool.models.grid_features import GridFeatures, interleaved
+from fftool.models.layers import forward
+from fftool.models.network import CoordinateMLP
 from fftool.region import Region
-from fftool.signal import DTYPES, Samples, assembled, quantize
-from fftool.waves import Waves
+from fftool.signal import DTYPES, Samples, assemble, quantize
 
-BLOCK = {"cpu": 8192}  # cells; 4096 are 3 to 10 % slower, fewer more so, and 16384 no faster
-LARGE_BLOCK = 2**16  # on other devices, which have to be kept busy
-LEAST_BLOCK = 256  # where memory is short
-BAND = 2**18  # cells that are handed over at once
+RENDER_BLOCK = {"cpu": 8192}  # samples; 4096 are 3 to 10 % slower, fewer more so, and 16384 no faster
+LARGE_RENDER_BLOCK = 2**16  # on other devices, which have to be kept busy
+MIN_RENDER_BLOCK = 256  # where memory is short
+BAND = 2**18  # samples that are returned at once
 
-Report = Callable[[int], object]
+Callback = Callable[[int], object]  # receives the number of samples done so far
 
 
-def ignore(cells: int) -> None:
-    """A report that nobody reads."""
+def no_callback(n_samples: int) -> None:
+    """Callback that does nothing."""
 
 
 def render(
@@ -38,30 +38,32 @@ def render(
     *,
     region: Region | None = None,
     bits: int | None = None,
-    report: Report = ignore,
+    callback: Callback = no_callback,
 ) -> Samples:
-    """Draw a network at any size.
+    """Render a network at any size.
 
     Args:
         network: on the device that is to do the work.
-        shape: the grid's size in array order, (height, width) for a picture; the trained size unless given.
-        region: the part of the signal to draw; all of it unless given.
+        shape: size of the grid in array order, (height, width) for an image; the trained size unless given.
+        region: the part of the signal to render; all of it unless given.
         bits: 8 or 16; those of the trained signal unless given.
-        report: called now and then with the number of cells drawn so far.
+        callback: called now and then with the number of samples rendered so far.
 
     Returns:
         uint8 or uint16 array with shape (*shape, channels).
 
     Raises:
-        FFToolError: if the result does not fit in memory, a size, region or bit depth makes no sense, or the network's
-            values are not finite.
+        SettingError: for a shape, region or bit depth that the network cannot have.
+        SizeError: if the result does not fit in memory.
+        OutOfMemoryError: if even the smallest block does not.
+        NonFiniteError: if the network's values are not finite.
 
     """
     signal = network.config.signal
-    shape = shape or signal.shape
-    bits = bits or signal.bits
-    bands = render_bands(network, shape, region=region, bits=bits, report=report)
-    return assembled(bands, (*shape, signal.channels), bits)
+    shape = signal.shape if shape is None else shape
+    bits = signal.bits if bits is None else bits
+    bands = render_bands(network, shape, region=region, bits=bits, callback=callback)
+    return assemble(bands, (*shape, signal.channels), bits)
 
 
 def render_bands(
@@ -70,81 +72,77 @@ def render_bands(
     *,
     region: Region | None = None,
     bits: int,
-    report: Report = ignore,
+    callback: Callback = no_callback,
 ) -> Iterator[Samples]:
-    """What `render` gives, some rows at a time: arrays with shape (rows, width, channels), one after the other.
+    """Result of `render` in bands of rows: arrays with shape (rows, width, channels), one after the other.
 
     All have the same number of rows, but the last one may have fewer.
     """
-    signal = network.config.signal
-    if len(shape) != len(signal.axes) or min(shape) < 1 or (region and len(region.extent) != len(shape)):
-        axes = ", ".join(signal.axes)
-        raise SettingError(f"a signal with axes ({axes}) cannot have the shape {shape}", "give a size for each axis")
+    axes = network.config.signal.axes
+    if len(shape) != len(axes) or min(shape) < 1:
+        raise SettingError("shape", shape, f"a size from 1 up for each of the axes {', '.join(axes)}")
+    if region and len(region.extent) != len(axes):
+        raise SettingError("region", region, f"an origin and an extent for each of the axes {', '.join(axes)}")
     check_bits(bits)
-    return _bands(network, shape, region, bits, report)
+    return _bands(network, shape, region, bits, callback)
 
 
 def _bands(
-    network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, bits: int, report: Report
+    network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, bits: int, callback: Callback
 ) -> Iterator[Samples]:
-    rows, width = prod(shape[:-1]), shape[-1]
+    n_rows, width = prod(shape[:-1]), shape[-1]
     size = max(1, BAND // width)  # rows in a band
-    with enough_memory("use a smaller --size, or another --device"):
-        drawing = _Drawing(network, shape, region)
-        for first in range(0, rows, size):
-            band = np.empty((min(size, rows - first), width, network.config.signal.channels), DTYPES[bits])
-            drawing.fill(band, first, bits, report)
+    with enough_memory("rendering"):
+        renderer = _Renderer(network, shape, region)
+        for first in range(0, n_rows, size):
+            band = np.empty((min(size, n_rows - first), width, network.config.signal.channels), DTYPES[bits])
+            renderer.fill(band, first, bits, callback)
             yield band
 
 
-class _Drawing:
-    """A network on a grid, in pieces of up to so many cells."""
+class _Renderer:
+    """A network on a grid, in blocks of up to so many samples."""
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], region: Region | None) -> None:
         self.device, self.shape, self.region, self.B = network.device, shape, region, network.B
-        self.layers = network.weights_and_biases
+        self.layers = network.detached_layers
         if self.B is not None:
-            weight, bias = self.layers[0]
-            # waves have each cosine next to its sine
-            self.layers[0] = weight.unflatten(1, (2, -1)).mT.flatten(1), bias
-        most = BLOCK.get(self.device.type, LARGE_BLOCK)
-        self.block = block_size(most, 4 * sum(network.config.widths), LEAST_BLOCK)
-        self.waves: Waves | None = None
+            self.layers[0] = interleaved(self.layers[0])
+        most = RENDER_BLOCK.get(self.device.type, LARGE_RENDER_BLOCK)
+        self.block = block_size(most, 4 * sum(network.config.widths), MIN_RENDER_BLOCK)
+        self.grid_features: GridFeatures | None = None
         self.buffers = Buffers(self.device)
 
-    def fill(self, band: Samples, first: int, bits: int, report: Report) -> None:
-        """Draw some rows, of which the first is that one of the grid."""
-        _, self.block = in_blocks(partial(self._fill, band, first, bits, report), self.block, LEAST_BLOCK)
+    def fill(self, band: Samples, first: int, bits: int, callback: Callback) -> None:
+        """Render the rows of a band, whose first one has that number in the grid."""
+        work = partial(self._fill, band, first, bits, callback)
+        _, self.block = in_blocks(work, self.block, MIN_RENDER_BLOCK)
 
-    def _fill(self, band: Samples, first: int, bits: int, report: Report, block: int) -> None:
+    def _fill(self, band: Samples, first: int, bits: int, callback: Callback, block: int) -> None:
         if block < self.block:
-            self.waves, self.buffers = None, Buffers(self.device)
+            self.grid_features, self.buffers = None, Buffers(self.device)
         width = band.shape[1]
-        if self.B is not None and self.waves is None:
-            self.waves = Waves(self.B, self.shape, self.region, min(width, block))
-        for y, x in pieces(len(band), width, block):
-            piece = band[y, x]
-            values = self.values(first + y.start, x.start, piece.shape[:2]).numpy(force=True)
+        if self.B is not None and self.grid_features is None:
+            self.grid_features = GridFeatures(self.B, self.shape, self.region, min(width, block))
+        for y, x in blocks(len(band), width, block):
+            part = band[y, x]
+            values = self.values(first + y.start, x.start, part.shape[:2]).numpy(force=True)
             if not np.isfinite(values).all():
-                raise FFToolError("the network's values are not finite", "train it with a smaller --learning-rate")
-            piece[:] = quantize(values, bits).reshape(piece.shape)
-            report((first + y.start) * width + len(piece) * x.stop)
+                raise NonFiniteError("the network's values")
+            part[:] = quantize(values, bits).reshape(part.shape)
+            callback((first + y.start) * width + len(part) * x.stop)
 
     @torch.inference_mode()
     def values(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
-        """Those of a piece with that first row and column: float32 with shape (rows × columns, channels)."""
-        x = self._features(row, column, shape)
-        *hidden, (weight, bias) = self.layers
-        for layer in hidden:
-            x = rectified(x, *layer)
-        return torch.addmm(bias, x, weight.t()).sigmoid_()
+        """Values of a block with that first row and column: float32 with shape (rows × columns, channels)."""
+        return forward(self.layers, self._features(row, column, shape))
 
     def _features(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
         rows, columns = shape
-        if self.waves is None:
+        if self.grid_features is None:
             starts = torch.arange(row, row + rows) * self.shape[-1] + column
-            cells = (starts[:, None] + torch.arange(columns)).flatten().to(self.device)
-            return cell_centres(cells, self.shape, self.region)
-        features = self.buffers("features", rows * columns, self.layers[0][0].shape[1])
-        self.waves.draw(row, column, torch.view_as_complex(features.view(rows, columns, -1, 2)))
+            index = (starts[:, None] + torch.arange(columns)).flatten().to(self.device)
+            return sample_coordinates(index, self.shape, self.region)
+        features = self.buffers("features", rows * columns, self.layers[0].weight.shape[1])
+        self.grid_features.fill(row, column, torch.view_as_complex(features.view(rows, columns, -1, 2)))
         return features

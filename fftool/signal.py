@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fftool.config import SignalConfig
-from fftool.errors import FFToolError
+from fftool.config import DEFAULT_MEDIUM, SignalConfig, check_bits
+from fftool.errors import SignalError, SizeError
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -22,28 +23,28 @@ DTYPES: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """Samples with shape (…, y, x, channels), uint8 or uint16, and where they came from.
+    """Samples with shape (…, y, x, channels), uint8 or uint16, and their origin.
 
-    Raises FFToolError if the array has another dtype, no cells, or not one axis for each name in `axes`.
+    `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. Raises SignalError
+    if the array has another dtype, no samples, or not one axis for each name in `axes`.
     """
 
     samples: Samples
     axes: tuple[str, ...] = ("y", "x")
     source: str = ""
+    medium: str = DEFAULT_MEDIUM
 
     def __post_init__(self) -> None:
-        samples = self.samples
-        if samples.dtype not in DTYPES.values():
-            raise FFToolError(
-                f"samples are {samples.dtype}, not uint8 or uint16", "see fftool.quantize for values in [0, 1]"
-            )
-        if samples.ndim != len(self.axes) + 1 or samples.size == 0:
-            wanted = ", ".join((*self.axes, "channel"))
-            raise FFToolError(f"samples have shape {samples.shape}, not ({wanted})", "a grey picture has one channel")
+        object.__setattr__(self, "axes", tuple(self.axes))
+        object.__setattr__(self, "source", os.fspath(self.source))
+        check_samples(self.samples)
+        if self.samples.ndim != len(self.axes) + 1:
+            expected = ", ".join((*self.axes, "channel"))
+            raise SignalError(f"samples have shape {self.samples.shape}: expected ({expected})")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The grid's size in array order: (…, height, width)."""
+        """Size of the grid in array order: (…, height, width)."""
         return self.samples.shape[:-1]
 
     @property
@@ -55,37 +56,47 @@ class Signal:
         return 8 * int(self.samples.dtype.itemsize)
 
     @property
-    def cells(self) -> int:
+    def n_samples(self) -> int:
+        """Number of samples in the grid, each with all of its channels."""
         return prod(self.shape)
 
     @cached_property
     def sha256(self) -> str:
-        """That of the samples, row by row, each with its low byte first."""
+        """Hash of the samples, row by row, each with its low byte first."""
         little = np.ascontiguousarray(self.samples, self.samples.dtype.newbyteorder("<"))
         return hashlib.sha256(little.data).hexdigest()
 
     @property
     def config(self) -> SignalConfig:
-        """The part of a checkpoint's config that describes this signal."""
+        """Description of this signal in a checkpoint."""
         return SignalConfig(
             axes=self.axes,
             shape=self.shape,
             channels=self.channels,
             bits=self.bits,
+            medium=self.medium,
             source=self.source,
             sha256=self.sha256,
         )
 
 
-def assembled(bands: Iterable[Samples], shape: tuple[int, ...], bits: int) -> Samples:
-    """Samples with that shape (…, y, x, channels), from bands of rows with shape (rows, x, channels).
+def check_samples(samples: NDArray[Any]) -> None:
+    """Raise SignalError unless an array holds samples: uint8 or uint16, and not empty."""
+    if samples.dtype not in DTYPES.values():
+        raise SignalError(f"samples are {samples.dtype}: expected uint8 or uint16, as fftool.quantize makes them")
+    if samples.size == 0:
+        raise SignalError(f"samples have shape {samples.shape}: expected at least one sample")
 
-    Raises FFToolError, before it asks for the first one, if they do not fit in memory.
+
+def assemble(bands: Iterable[Samples], shape: tuple[int, ...], bits: int) -> Samples:
+    """Samples with shape (…, y, x, channels) from bands of rows with shape (rows, x, channels).
+
+    Raises SizeError, before it asks for the first band, if they do not fit in memory.
     """
     try:
         samples: Samples = np.empty((prod(shape[:-2]), *shape[-2:]), DTYPES[bits])
     except (MemoryError, OverflowError, ValueError) as error:
-        raise FFToolError(f"{prod(shape[:-1]):,} cells do not fit in memory", "ask for a smaller size") from error
+        raise SizeError(prod(shape[:-1])) from error
     row = 0
     for band in bands:
         samples[row : row + len(band)] = band
@@ -94,7 +105,11 @@ def assembled(bands: Iterable[Samples], shape: tuple[int, ...], bits: int) -> Sa
 
 
 def quantize(values: NDArray[np.floating[Any]], bits: int) -> Samples:
-    """Values in [0, 1] as samples of 8 or 16 bits: clamped, scaled to the full range, and rounded to nearest."""
+    """Values in [0, 1] as samples of 8 or 16 bits: clamped, scaled to the full range, and rounded to the nearest.
+
+    Raises SettingError for another bit depth.
+    """
+    check_bits(bits)
     dtype = DTYPES[bits]
     peak = np.iinfo(dtype).max
     samples: Samples = np.rint(np.clip(values, 0.0, 1.0) * peak).astype(dtype)

@@ -1,4 +1,4 @@
-"""Checkpoints from strangers: real ones, changed in every way, for the tests and for `tests.soak.checkpoints`."""
+"""Checkpoints changed in every way, made from real ones: for the tests, and for `tests.soak.checkpoints`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import fftool
-from fftool import EncodingConfig, FFToolError, NetworkConfig, Signal, TrainingConfig
+from fftool import EncodingConfig, FFToolError, NetworkConfig, Run, Signal, TrainingConfig
 from fftool.cli import app
+from fftool.cli.errors import hint
 from fftool.errors import SettingError
-from fftool.state import Run
 
 MUSHROOM = Path(__file__).parent.parent / "examples" / "mushroom.png"
-DOCUMENTS = ("config", "resume")  # of the metadata, as JSON
-DEEP = "\0deep"  # stands for what is nested deeper than any stack
+DOCUMENTS = ("config", "resume")  # JSON documents in the metadata
+DEEP = "\0deep"  # stands for a value nested deeper than any stack
 TEXTS = (
     "",
     "x",
@@ -46,11 +46,11 @@ WEIGHTS = (float("nan"), float("inf"), -float("inf"), 1e38, -3e38, 1e-45, 0.0)
 DTYPES = ("float16", "float64", "int8", "int32", "uint16", "bool")
 SHAPES = ((), (0,), (0, 2**40), (1,), (6,), (1, 1, 1), (6, 6), (6, 8), (2, 1000), (1,) * 64)
 NAMES = ("", "encoding.B", "layers.3.weight", "resume.x", "resume.good.x", "resume.optimizer.x", "resume.\x1b[2J")
-LONG = 600  # characters in an error, beside the path: more than any needs
+MAX_MESSAGE = 600  # characters of an error, beside the path: more than any needs
 
 
 def originals(folder: Path) -> tuple[Signal, list[bytes]]:
-    """A picture, and the checkpoints of a finished and of two unfinished trainings on it."""
+    """An image, and the checkpoints of a finished and of two unfinished trainings on it."""
     signal, path = fftool.read_image(MUSHROOM), folder / "original.st"
 
     def course(**settings: Any) -> Iterator[fftool.Progress]:
@@ -59,7 +59,7 @@ def originals(folder: Path) -> tuple[Signal, list[bytes]]:
 
     def unfinished(steps: int, **settings: Any) -> bytes:
         *_, progress = islice(course(**settings), steps)
-        fftool.save_run(timeless(progress.run()), path, str(MUSHROOM))
+        fftool.save_run(without_times(progress.snapshot()), path, str(MUSHROOM))
         return path.read_bytes()
 
     *_, progress = course()
@@ -71,26 +71,27 @@ def originals(folder: Path) -> tuple[Signal, list[bytes]]:
     return signal, [finished, second_epoch, first_epoch]
 
 
-def timeless(run: Run) -> Run:
-    """Without the seconds that it took, so that the same seed always gives the same files."""
-    assert run.good
-    position, good = (replace(at, seconds=0.0, scale_seconds=0.0) for at in (run.position, run.good.position))
-    return replace(run, position=position, good=replace(run.good, position=good))
+def without_times(run: Run) -> Run:
+    """The run as if it had taken no time, so that the same seed always gives the same files."""
+    assert run.rollback
+    position, earlier = (replace(at, seconds=0.0, scale_seconds=0.0) for at in (run.position, run.rollback.position))
+    return replace(run, position=position, rollback=replace(run.rollback, position=earlier))
 
 
-def parts(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """A checkpoint's header, and its tensors."""
+def split(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header of a checkpoint, and its tensors."""
     end = 8 + int.from_bytes(data[:8], "little")
     return json.loads(data[8:end]), data[end:]
 
 
-def checkpoint(header: str, tensors: bytes) -> bytes:
+def join(header: str, tensors: bytes) -> bytes:
+    """Checkpoint with that header and those tensors."""
     encoded = header.encode()
     return struct.pack("<Q", len(encoded)) + encoded + tensors
 
 
-def text(document: Any) -> str:
-    """JSON, also of what JSON does not have."""
+def to_json(document: Any) -> str:
+    """JSON, also of values that JSON does not have."""
     return json.dumps(document).replace(json.dumps(DEEP), "[" * 10_000 + "]" * 10_000)
 
 
@@ -103,14 +104,14 @@ def places(document: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def odd(value: Any) -> st.SearchStrategy[Any]:
-    """What to put in place of a value: rather of its own kind, so that more than the kind is odd."""
+    """Values to put in place of another: often of its own type, so that not only the type is odd."""
     alike = TEXTS if isinstance(value, str) else ODD if isinstance(value, dict | list) else (*COUNTS, *NUMBERS)
     return st.sampled_from(alike) | st.sampled_from(ODD)
 
 
 @st.composite
 def changed(draw: Callable[..., Any], document: Any) -> str:
-    """A JSON document with one to three things in it changed, removed, added, or named twice."""
+    """JSON document in which one to three values were changed, removed, added, or named twice."""
     document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
         found = list(places(document))
@@ -125,41 +126,41 @@ def changed(draw: Callable[..., Any], document: Any) -> str:
                 del part[key]
             case _ if isinstance(part, dict):
                 part[draw(st.sampled_from(TEXTS))] = copy.deepcopy(draw(st.sampled_from(ODD)))
-    whole = text(document)
+    whole = to_json(document)
     if isinstance(document, dict) and document and draw(st.integers(0, 9)) == 0:
         name = draw(st.sampled_from(list(document)))
-        whole = f"{{{json.dumps(name)}: {text(document[name])}, {whole[1:]}"
+        whole = f"{{{json.dumps(name)}: {to_json(document[name])}, {whole[1:]}"
     return whole
 
 
 @st.composite
 def with_other_header(draw: Callable[..., Any], data: bytes) -> bytes:
-    header, tensors = parts(data)
-    return checkpoint(draw(changed(header)), tensors)
+    header, tensors = split(data)
+    return join(draw(changed(header)), tensors)
 
 
 @st.composite
 def with_other_documents(draw: Callable[..., Any], data: bytes) -> bytes:
-    header, tensors = parts(data)
+    header, tensors = split(data)
     metadata = header["__metadata__"]
     name = draw(st.sampled_from([name for name in DOCUMENTS if name in metadata]))
     metadata[name] = draw(changed(json.loads(metadata[name])))
-    return checkpoint(json.dumps(header), tensors)
+    return join(json.dumps(header), tensors)
 
 
 @st.composite
 def with_other_weights(draw: Callable[..., Any], data: bytes) -> bytes:
-    header, tensors = parts(data)
+    header, tensors = split(data)
     changed = bytearray(tensors)
     for _ in range(draw(st.integers(1, 3))):
         struct.pack_into("<f", changed, 4 * draw(st.integers(0, len(tensors) // 4 - 1)), draw(st.sampled_from(WEIGHTS)))
-    return checkpoint(json.dumps(header), bytes(changed))
+    return join(json.dumps(header), bytes(changed))
 
 
 @st.composite
 def with_other_tensors(draw: Callable[..., Any], data: bytes) -> bytes:
-    """A whole file, in which one of the tensors has another dtype, shape or name, or is there twice or not at all."""
-    header, _ = parts(data)
+    """Whole file in which one tensor has another dtype, shape or name, or is there twice or not at all."""
+    header, _ = split(data)
     tensors = safetensors.numpy.load(data)
     name = draw(st.sampled_from(sorted(tensors)))
     tensor = tensors.pop(name)
@@ -172,13 +173,13 @@ def with_other_tensors(draw: Callable[..., Any], data: bytes) -> bytes:
             tensors[draw(st.sampled_from(NAMES))] = tensor
         case "twice":
             tensors |= {name: tensor, draw(st.sampled_from(NAMES)): tensor}
-    entries, changed = parts(safetensors.numpy.save(tensors))
-    return checkpoint(json.dumps({"__metadata__": header["__metadata__"]} | entries), changed)
+    entries, changed = split(safetensors.numpy.save(tensors))
+    return join(json.dumps({"__metadata__": header["__metadata__"]} | entries), changed)
 
 
 @st.composite
 def with_other_bytes(draw: Callable[..., Any], data: bytes) -> bytes:
-    """Turned bits, cuts, insertions and repetitions, most of them in the header, and another length of it."""
+    """Flipped bits, cuts, insertions and repetitions, most of them in the header, and another length of the header."""
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, draw(st.sampled_from((8, 64, max(len(data) - 1, 0))))))
         some = draw(st.binary(min_size=1, max_size=9))
@@ -200,16 +201,16 @@ def with_other_bytes(draw: Callable[..., Any], data: bytes) -> bytes:
 
 
 def hostile(originals: list[bytes]) -> st.SearchStrategy[bytes]:
-    """What may come from a stranger, made from real checkpoints."""
+    """Files that a stranger may send, made from real checkpoints."""
     once = with_other_bytes, with_other_header, with_other_weights, with_other_tensors
     ways = *once, with_other_documents, with_other_documents
     return st.one_of(*(way(data) for data in originals for way in ways))
 
 
 def attempt(path: Path, signal: Signal) -> str:
-    """Do all that can be done with a checkpoint; returns how far it went. Raises AssertionError where a command fails.
+    """Do everything that can be done with a checkpoint; returns how far that went.
 
-    Everything but success and FFToolError is a defect, and goes on to the caller.
+    Raises AssertionError where a command fails. Any exception but FFToolError is a defect, and goes to the caller.
     """
     stage, threads = "not described", torch.get_num_threads()
     try:
@@ -218,18 +219,18 @@ def attempt(path: Path, signal: Signal) -> str:
             shown = CliRunner().invoke(app, ["info", str(path), *options], catch_exceptions=False)
             assert shown.exit_code == 0
             assert all(line.isprintable() for line in shown.output.splitlines())
-        stage = "not drawn"
+        stage = "not rendered"
         network = fftool.load(path)
-        if network.config.signal.axes == ("y", "x"):  # which others to draw, only the library can be asked
+        if len(network.config.signal.axes) == 2:  # else a grid of 8×8 does not fit it
             assert fftool.render(network, (8, 8)).shape[:2] == (8, 8)
-        stage = "drawn, and not resumed"
-        for _ in islice(fftool.resume(signal, fftool.load_run(path)), 2):  # where it stands, and a step
+        stage = "rendered, and not resumed"
+        for _ in islice(fftool.resume(signal, fftool.load_run(path)), 2):  # the state that it resumes from, and a step
             pass
     except FFToolError as error:
         assert not isinstance(error, SettingError), f"the command line has no part in this: {error}"
-        assert error.hint
-        assert len(error.message) < len(str(path)) + LONG
+        assert hint(error)
+        assert len(str(error)) < len(str(path)) + MAX_MESSAGE
         return stage
     finally:
         torch.set_num_threads(threads)
-    return "drawn and resumed"
+    return "rendered and resumed"

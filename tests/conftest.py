@@ -1,13 +1,12 @@
-"""What tests share: the real command in a process of its own, small pictures, and a trained checkpoint."""
+"""Fixtures: the command, in this process or in one of its own, small images, and trained checkpoints."""
 
 from __future__ import annotations
 
 import errno
+import io
 import os
-import pty
 import subprocess
 import sys
-import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,22 +14,27 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["COLUMNS"] = "100"
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from fftool.cli import app
-from fftool.learner import Learner
+import fftool
+from fftool.cli import main
 from fftool.signal import Signal, quantize
+from fftool.training.step import TrainingStep
+
+hypothesis.settings.register_profile("fftool", deadline=None)  # other tests load the machine
+hypothesis.settings.load_profile("fftool")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+DATA = Path(__file__).parent / "data"
 FFTOOL = Path(sys.executable).with_name("fftool")
 
-SMALL = ("--hidden", 32, "--dimension", 32, "--epochs", 3)  # learns the small photo at once
+SMALL = ("--hidden", 32, "--dimension", 32, "--epochs", 3)  # trains on the small photo at once
 QUICK = (*SMALL, "--scale", 8)
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., subprocess.CompletedProcess]
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -39,10 +43,35 @@ def pixels(path: Path) -> np.ndarray:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """The installed command, run in an empty folder, with nobody at the keyboard."""
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command in this process, in an empty folder, without a terminal.
 
-    def fftool(*arguments: object, **settings: object) -> subprocess.CompletedProcess[str]:
+    Returns what a process would: its exit code and output. `text=False` gives bytes.
+    """
+
+    def fftool(*arguments: object, text: bool = True, cwd: Path = tmp_path) -> subprocess.CompletedProcess:
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
+        with monkeypatch.context() as patch, Path(os.devnull).open() as nothing:
+            patch.chdir(cwd)
+            patch.setattr("sys.argv", ["fftool", *map(str, arguments)])
+            patch.setattr("sys.stdin", nothing)
+            patch.setattr("sys.stdout", streams[0])
+            patch.setattr("sys.stderr", streams[1])
+            with pytest.raises(SystemExit) as exit:
+                main()
+        out, err = (stream.buffer.getvalue() for stream in streams)
+        return subprocess.CompletedProcess(
+            ["fftool", *arguments], exit.value.code or 0, out.decode() if text else out, err.decode()
+        )
+
+    return fftool
+
+
+@pytest.fixture
+def run_process(tmp_path: Path) -> Run:
+    """The installed command in a process of its own: where signals, limits, memory or the environment matter."""
+
+    def fftool(*arguments: object, **settings: object) -> subprocess.CompletedProcess:
         command = [FFTOOL, *map(str, arguments)]
         options = {"cwd": tmp_path, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 300}
         return subprocess.run(command, **(options | settings))
@@ -50,22 +79,11 @@ def run(tmp_path: Path) -> Run:
     return fftool
 
 
-@pytest.fixture
-def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """The same commands in this process, in an empty folder: for cases whose number would make processes slow."""
-
-    def fftool(*arguments: object) -> Result:
-        monkeypatch.chdir(tmp_path)
-        return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
-
-    return fftool
-
-
 @pytest.fixture(scope="session")
 def photo() -> Signal:
-    """The bundled photo at 64×48: small enough to learn in a second, and of an uneven shape."""
-    picture = Image.open(EXAMPLES / "astronaut.jpg").crop((64, 0, 448, 288)).resize((64, 48), Image.Resampling.LANCZOS)
-    return Signal(np.array(picture), source="astronaut.jpg")
+    """The bundled photo at 64×48: small enough to train on in a second, and of an uneven shape."""
+    image = Image.open(EXAMPLES / "astronaut.jpg").crop((64, 0, 448, 288)).resize((64, 48), Image.Resampling.LANCZOS)
+    return Signal(np.array(image), source="astronaut.jpg")
 
 
 @pytest.fixture(scope="session")
@@ -76,20 +94,37 @@ def photo_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of the small photo."""
-    import fftool
-
+def trained(photo: Signal) -> fftool.Progress:
+    """A network trained on the small photo, evaluated."""
     for progress in fftool.fit(photo, fftool.EncodingConfig(scale=8.0), training=fftool.TrainingConfig(epochs=10)):
         pass
     fftool.evaluate(progress, photo)
+    return progress
+
+
+@pytest.fixture(scope="session")
+def model_path(trained: fftool.Progress, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the small photo."""
     path = tmp_path_factory.mktemp("model") / "model.st"
+    fftool.save(trained.network, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def quick_model_path(photo_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the small photo by the settings of QUICK: for tests to which its quality does not matter."""
+    path = tmp_path_factory.mktemp("quick") / "quick.st"
+    encoding, network = fftool.EncodingConfig(scale=8.0, dimension=32), fftool.NetworkConfig(hidden=32)
+    signal = fftool.read_image(photo_path)
+    for progress in fftool.fit(signal, encoding, network, fftool.TrainingConfig(epochs=3)):
+        pass
+    fftool.evaluate(progress, signal)
     fftool.save(progress.network, path)
     return path
 
 
 def field(side: int, bandwidth: float, seed: int = 0) -> Signal:
-    """A Gaussian random field whose spectrum has that standard deviation, in cycles a side, along each axis."""
+    """A Gaussian random field whose spectrum has that standard deviation, in cycles per side, along each axis."""
     noise = np.fft.fft2(np.random.default_rng(seed).standard_normal((side, side)))
     frequency = np.fft.fftfreq(side, 1 / side)
     squares = frequency[:, None] ** 2 + frequency**2
@@ -98,26 +133,37 @@ def field(side: int, bandwidth: float, seed: int = 0) -> Signal:
 
 
 def recorded_visits(monkeypatch):
-    """The numbers of all cells that training visits from now on, in their order: a list that grows."""
+    """Indices of all samples that training visits from now on, in their order: a list that grows."""
     visited = []
-    step = Learner.step
+    step = TrainingStep.__call__
 
     def recorded(self, index, learning_rate):
         visited.extend(index.tolist())
         return step(self, index, learning_rate)
 
-    monkeypatch.setattr(Learner, "step", recorded)
+    monkeypatch.setattr(TrainingStep, "__call__", recorded)
     return visited
 
 
-def in_terminal(arguments, answer, cwd, columns=80, **environment):
-    """What a person sees on a terminal of that width, and the exit code."""
+def fails(done, code, *expected):
+    """Assert that a command failed as it should: one error line and one hint, no traceback, no output."""
+    lines = done.stderr.splitlines()
+    assert done.returncode == code, done.stderr
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"], done.stderr
+    assert done.stdout == ""
+    for text in expected:
+        assert text in done.stderr
+
+
+def in_terminal(arguments, answer, cwd, columns=80, program=FFTOOL, **environment):
+    """What a user sees on a terminal of that width, and the exit code. Skips where there are no such terminals."""
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
         os.environ |= {"TERM": "xterm", "COLUMNS": str(columns)} | environment
         termios.tcsetwinsize(0, (24, columns))
-        os.execv(FFTOOL, ["fftool", *map(str, arguments)])
+        os.execv(program, [program, *map(str, arguments)])
     shown = b""
     while answer and b"[y/N]" not in shown:  # an answer before the question could be lost
         shown += os.read(terminal, 4096)
@@ -129,3 +175,50 @@ def in_terminal(arguments, answer, cwd, columns=80, **environment):
             assert error.errno == errno.EIO
             break
     return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+SEVERAL = """
+import sys
+
+from fftool.__main__ import main
+
+for command in sys.argv[1:]:
+    sys.argv, code = ["fftool", *command.split("\\x1f")], 0
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code or 0
+    for stream in (sys.stdout, sys.stderr):
+        print(f"\\0{code}\\0", end="", file=stream, flush=True)
+"""
+
+
+def run_several(commands, cwd, **settings):
+    """Results of several commands, one after the other in one new process, whose start takes longer than most of them.
+
+    `settings` are those of `subprocess.run`: an environment, privileges to give up.
+    """
+    program = [sys.executable, "-c", SEVERAL, *("\x1f".join(map(str, command)) for command in commands)]
+    options = {"cwd": cwd, "stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 300}
+    done = subprocess.run(program, **(options | settings))
+    out, err = (text.split("\0") for text in (done.stdout, done.stderr))
+    assert len(out) == len(err) == 2 * len(commands) + 1, done.stderr
+    return [
+        subprocess.CompletedProcess(command, int(code), stdout, stderr)
+        for command, code, stdout, stderr in zip(commands, out[1::2], out[::2], err[::2], strict=False)
+    ]
+
+
+@pytest.fixture
+def pages(monkeypatch):
+    """Pages of figures that commands in this process save from now on, by the names of their files."""
+    from fftool.figures.page import Page
+
+    saved, save = {}, Page.save
+
+    def recorded(page, path):
+        save(page, path)
+        saved[path.name] = page
+
+    monkeypatch.setattr(Page, "save", recorded)
+    return saved

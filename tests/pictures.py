@@ -1,7 +1,7 @@
-"""Picture files of every kind that people have, and broken ones: for the tests, and for `tests.soak.pictures`.
+"""Image files of every common kind, and broken ones: for the tests, and for `tests.soak.pictures`.
 
-`whole` gives files with the samples that a viewer shows, made without fftool; `refused` those that are no single
-picture; `broken` what becomes of the whole ones when they are cut or bits in them turn.
+`whole` yields files and the samples that a viewer shows, made without fftool; `refused` files that are not one image,
+or not one that is read; `broken` the whole ones after they were cut or bits in them were flipped.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from fftool.errors import DamagedFileError, LargeFileError, MediaError, UnknownFormatError, UnsupportedFileError
+
 Array = NDArray[Any]
 
 FFTOOL = Path(sys.executable).with_name("fftool")
-TINY = ("--hidden", "4", "--dimension", "4", "--epochs", "1", "--threads", "1")  # learns nothing, in no time
-WIDTH, HEIGHT = 23, 17  # odd, so that the last bits, tiles and passes are not full
+TINY = ("--hidden", "4", "--dimension", "4", "--epochs", "1", "--threads", "1")  # as fast as training can be
+WIDTH, HEIGHT = 23, 17  # odd, so that the last bytes, tiles and passes are partly filled
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 PNG_KINDS = {1: 0, 2: 4, 3: 2, 4: 6}  # colour types by channels
 GREY, RGB, PALETTE = 0, 2, 3
@@ -37,7 +39,7 @@ GREY, RGB, PALETTE = 0, 2, 3
 
 @dataclass(frozen=True)
 class Picture:
-    """A file, and what a viewer shows of it, to that many steps."""
+    """A file, and the samples that a viewer shows, within a tolerance."""
 
     name: str
     data: bytes
@@ -46,7 +48,7 @@ class Picture:
 
 
 def smooth(channels: int, bits: int = 8) -> Array:
-    """Samples over the whole range, such that lossy formats come close."""
+    """Samples over the whole range, smooth enough for lossy formats to come close."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH]
     waves = [0.5 + 0.5 * np.sin(0.2 * x + 0.1 * (channel + 1) * y + channel) for channel in range(channels)]
     samples = np.rint(np.stack(waves, axis=-1) * (2**bits - 1))
@@ -54,7 +56,7 @@ def smooth(channels: int, bits: int = 8) -> Array:
 
 
 def saved(samples: Array, form: str, **options: Any) -> bytes:
-    """What Pillow writes."""
+    """Samples in a file that Pillow writes."""
     image = Image.fromarray(samples[..., 0] if samples.ndim == 3 and samples.shape[2] == 1 else samples)
     return written(image, form, **options)
 
@@ -66,7 +68,7 @@ def written(image: Image.Image, form: str, **options: Any) -> bytes:
 
 
 def tiff(samples: Array, **options: Any) -> bytes:
-    """What tifffile writes."""
+    """Samples in a TIFF that tifffile writes."""
     file = io.BytesIO()
     tifffile.imwrite(file, samples, metadata=None, **options)
     return file.getvalue()
@@ -79,7 +81,7 @@ def chunk(name: bytes, body: bytes) -> bytes:
 def png(
     samples: Array, bits: int, kind: int | None = None, interlaced: bool = False, before: bytes = b"", size: Any = None
 ) -> bytes:
-    """A PNG with any depth, written by the book: samples with shape (height, width, channels), below 2^bits."""
+    """A PNG of any bit depth, from samples with shape (height, width, channels), below 2^bits."""
     height, width, channels = samples.shape
     passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
     rows = [row for x, y, dx, dy in passes for row in samples[y::dy, x::dx] if row.size]
@@ -91,7 +93,7 @@ def png(
 
 
 def packed(row: Array, bits: int) -> bytes:
-    """Samples one after the other, the first in the highest bits."""
+    """Samples packed into bytes, the first in the highest bits."""
     if bits == 16:
         return row.astype(">u2").tobytes()
     digits = (row[:, None].astype(np.uint8) >> np.arange(bits - 1, -1, -1, dtype=np.uint8)) & 1
@@ -103,7 +105,7 @@ def to_8_bits(samples: Array, bits: int) -> Array:
 
 
 def whole() -> Iterator[Picture]:
-    """All kinds of pictures that are read."""
+    """Images of all kinds that are read."""
     yield from pngs()
     yield from jpegs()
     yield from tiffs()
@@ -242,7 +244,7 @@ TO_SRGB = np.array(
 
 
 def adobe_to_srgb(samples: Array) -> Array:
-    """By the two standards' formulas, in float64."""
+    """Samples converted by the formulas of both standards, in float64."""
     peak = np.iinfo(samples.dtype).max
     linear = np.clip((samples / peak) ** (563 / 256) @ FROM_ADOBE.T @ TO_SRGB.T, 0, 1)
     curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -293,11 +295,11 @@ def turned() -> Iterator[Picture]:
 
 
 def with_odd_chunks() -> Iterator[Picture]:
-    """What is broken beside the pixels does no harm to them."""
+    """PNGs with broken chunks beside those that the pixels need."""
     rgb = smooth(3)
     odd = {
         "exif-of-zeros": chunk(b"eXIf", bytes(40)),
-        "exif-goes-round": chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0\x08\0\0\0"),
+        "exif-loops": chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0\x08\0\0\0"),
         "orientation-9": chunk(b"eXIf", b"II*\0\x08\0\0\0\1\0\x12\1\3\0\1\0\0\0\x09\0\0\0\0\0\0\0"),
         "text-too-large": chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(10_000_000))),
         "profile-too-large": chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(100_000_000))),
@@ -311,47 +313,61 @@ def with_odd_chunks() -> Iterator[Picture]:
     yield Picture("exif-cut.jpg", saved(rgb, "JPEG", quality=98, subsampling=0, exif=exif), rgb, 8)
 
 
-def refused() -> Iterator[tuple[str, bytes, str]]:
-    """Files that are no single picture, or none that is meant: with what is said of each."""
+Refusal = tuple[type[MediaError], str]  # type of a file's error, and how its problem begins
+
+SEVERAL: Refusal = (UnsupportedFileError, "holds 3 images, expected one")
+UNSUPPORTED_TIFF: Refusal = (UnsupportedFileError, "unsupported kind of TIFF: ")
+TOO_LARGE: Refusal = (LargeFileError, "too large: ")
+DAMAGED: Refusal = (DamagedFileError, "damaged: ")
+INCOMPLETE: Refusal = (DamagedFileError, "damaged: some pixels are missing")
+UNKNOWN: Refusal = (UnknownFormatError, "not an image of a known format")
+
+
+def refused() -> Iterator[tuple[str, bytes, Refusal]]:
+    """Files that are not one image, or not one that is read, by name, and the error of each."""
     rgb = smooth(3)
     frames = [Image.fromarray(np.roll(rgb, i, axis=1)) for i in range(3)]
     for form in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
         data = written(frames[0], form, save_all=True, append_images=frames[1:])
-        yield f"animated.{form.lower()}", data, "holds 3 pictures"
-    yield "float.tif", tiff(rgb[..., 0].astype(np.float32), photometric="minisblack"), "a kind that is not read"
-    yield "float-rgb.tif", tiff(rgb.astype(np.float16), photometric="rgb"), "a kind that is not read"
-    yield "signed.tif", tiff(rgb[..., 0].astype(np.int16), photometric="minisblack"), "a kind that is not read"
-    yield "deep.tif", tiff(rgb[..., 0].astype(np.uint32), photometric="minisblack"), "a kind that is not read"
-    yield "deep.jp2", imagecodecs.jpeg2k_encode(smooth(3, 16), level=0), "16 bits"
-    yield "bomb.png", png(rgb, 8, size=(60_000, 60_000)), "too large"
-    yield "bomb-16.png", png(smooth(3, 16), 16, size=(60_000, 60_000)), "too large"
-    yield "bomb.gif", claiming(saved(rgb, "GIF"), 6, struct.pack("<HH", 60_000, 60_000)), "too large"
-    yield "bomb.bmp", claiming(saved(rgb, "BMP"), 18, struct.pack("<ii", 60_000, 60_000)), "too large"
-    yield "no-size.png", png(rgb, 8, size=(0, 0)), "damaged"
-    yield "no-header.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IEND", b""), "damaged"
-    # What readers may make black, or take the memory for.
+        yield f"animated.{form.lower()}", data, SEVERAL
+    yield "float.tif", tiff(rgb[..., 0].astype(np.float32), photometric="minisblack"), UNSUPPORTED_TIFF
+    yield "float-rgb.tif", tiff(rgb.astype(np.float16), photometric="rgb"), UNSUPPORTED_TIFF
+    yield "signed.tif", tiff(rgb[..., 0].astype(np.int16), photometric="minisblack"), UNSUPPORTED_TIFF
+    yield "deep.tif", tiff(rgb[..., 0].astype(np.uint32), photometric="minisblack"), UNSUPPORTED_TIFF
+    yield (
+        "deep.jp2",
+        imagecodecs.jpeg2k_encode(smooth(3, 16), level=0),
+        (UnsupportedFileError, "JPEG 2000 with 16 bits"),
+    )
+    yield "bomb.png", png(rgb, 8, size=(60_000, 60_000)), TOO_LARGE
+    yield "bomb-16.png", png(smooth(3, 16), 16, size=(60_000, 60_000)), TOO_LARGE
+    yield "bomb.gif", claiming(saved(rgb, "GIF"), 6, struct.pack("<HH", 60_000, 60_000)), TOO_LARGE
+    yield "bomb.bmp", claiming(saved(rgb, "BMP"), 18, struct.pack("<ii", 60_000, 60_000)), TOO_LARGE
+    yield "no-size.png", png(rgb, 8, size=(0, 0)), DAMAGED
+    yield "no-header.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IEND", b""), DAMAGED
+    # Readers may fill these with black, or allocate memory for all that they claim.
     plain, tiled = tiff(rgb, photometric="rgb"), tiff(rgb, photometric="rgb", tile=(16, 16))
-    yield "sparse.tif", with_tags(plain, StripByteCounts=0), "pixels are missing"
-    yield "longer.tif", with_tags(plain, ImageLength=2 * HEIGHT), "pixels are missing"
-    yield "short-strip.tif", with_tags(plain, ImageLength=2 * HEIGHT, RowsPerStrip=2 * HEIGHT), "damaged"
+    yield "sparse.tif", with_tags(plain, StripByteCounts=0), INCOMPLETE
+    yield "longer.tif", with_tags(plain, ImageLength=2 * HEIGHT), INCOMPLETE
+    yield "short-strip.tif", with_tags(plain, ImageLength=2 * HEIGHT, RowsPerStrip=2 * HEIGHT), DAMAGED
     for compression in ("lzw", "zlib", "packbits", "zstd"):
         data = tiff(rgb, photometric="rgb", compression=compression)
         data = with_tags(data, ImageLength=2 * HEIGHT, RowsPerStrip=2 * HEIGHT)
-        yield f"short-{compression}.tif", data, "damaged"
-    yield "strip-beyond.tif", with_tags(plain, StripOffsets=2**31), "pixels are missing"
-    yield "bomb.tif", with_tags(plain, ImageWidth=60_000, ImageLength=60_000, RowsPerStrip=60_000), "too large"
-    yield "tile-bomb.tif", with_tags(tiled, TileWidth=60_000, TileLength=60_000), "too large"
+        yield f"short-{compression}.tif", data, DAMAGED
+    yield "strip-beyond.tif", with_tags(plain, StripOffsets=2**31), INCOMPLETE
+    yield "bomb.tif", with_tags(plain, ImageWidth=60_000, ImageLength=60_000, RowsPerStrip=60_000), TOO_LARGE
+    yield "tile-bomb.tif", with_tags(tiled, TileWidth=60_000, TileLength=60_000), TOO_LARGE
     size, huge = struct.pack(">HH", HEIGHT, WIDTH), struct.pack(">HH", 5_000, 5_000)
     data = tiff(rgb, photometric="rgb", compression="jpeg").replace(size, huge)
-    yield "jpeg-bomb.tif", data, "a part of it has 5000×5000 pixels"
-    yield "drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "not a picture"
+    yield "jpeg-bomb.tif", data, (DamagedFileError, "damaged: a strip or tile has 5000x5000 pixels")
+    yield "drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', UNKNOWN
     heic = b"ftypheic\0\0\0\0mif1heic"
-    yield "photo.heic", struct.pack(">I", len(heic) + 4) + heic + bytes(200), "not a picture"
-    yield "program.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", "not a picture"
-    yield "text.jpg", b"no picture at all\n", "not a picture"
-    yield "page.png", b"<!DOCTYPE html><title>404</title>", "not a picture"
-    yield "zeros.tif", bytes(500), "not a picture"
-    yield "empty.png", b"", "is empty"
+    yield "photo.heic", struct.pack(">I", len(heic) + 4) + heic + bytes(200), UNKNOWN
+    yield "program.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", UNKNOWN
+    yield "text.jpg", b"not an image at all\n", UNKNOWN
+    yield "page.png", b"<!DOCTYPE html><title>404</title>", UNKNOWN
+    yield "zeros.tif", bytes(500), UNKNOWN
+    yield "empty.png", b"", (DamagedFileError, "the file is empty")
 
 
 def claiming(data: bytes, at: int, claim: bytes) -> bytes:
@@ -359,7 +375,7 @@ def claiming(data: bytes, at: int, claim: bytes) -> bytes:
 
 
 def with_tags(data: bytes, **values: int) -> bytes:
-    """A TIFF that claims other values."""
+    """A TIFF with other values in its tags."""
     with tifffile.TiffFile(io.BytesIO(data)) as opened:
         tags = [opened.pages.first.tags[name] for name in values]
     for tag, value in zip(tags, values.values(), strict=True):
@@ -395,7 +411,10 @@ BASES = (  # one of each decoder and layout
 
 
 def broken(flips: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Each base cut at every eighth of its length, and with so many bits turned: half of them among its first bytes."""
+    """Each of BASES, cut at every eighth of its length, and in as many copies as `flips` with 1 to 3 bits flipped.
+
+    In half of these copies, the bits are among the first 64 bytes.
+    """
     generator = np.random.default_rng(seed)
     for picture in whole():
         if picture.name not in BASES:
@@ -408,13 +427,14 @@ def broken(flips: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
             data = bytearray(picture.data)
             for _ in range(1 + number % 3):
                 data[generator.integers(min(reach, len(data)))] ^= 1 << int(generator.integers(8))
-            yield f"{stem}-turned-{number}.{suffix}", bytes(data)
+            yield f"{stem}-flipped-{number}.{suffix}", bytes(data)
 
 
 def go_through(files: Mapping[str, bytes], folder: Path) -> tuple[set[str], set[str]]:
-    """Have one process of `fftool train` learn all of these files: the names of those that it did, and did not.
+    """Train on all of these files in one process of `fftool train`: names of the trained ones, and of the failed ones.
 
-    Raises AssertionError if it ends otherwise, or says anything but what it is at, and why a file is not learnt.
+    Raises AssertionError if it ends otherwise, or if its messages are more than the progress and a table of failures
+    with one line for each.
     """
     for name, data in files.items():
         (folder / name).write_bytes(data)
@@ -422,13 +442,14 @@ def go_through(files: Mapping[str, bytes], folder: Path) -> tuple[set[str], set[
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     report = json.loads(done.stdout)
-    learnt = {document["config"]["signal"]["source"] for document in report["done"]}
+    trained = {document["config"]["signal"]["source"] for document in report["done"]}
     failed = {document["name"] for document in report["failed"]}
-    assert learnt | failed == set(files)
-    assert len(learnt) + len(failed) == len(files)
-    said = re.sub(r"^\d+ of \d+: .*\n", "", done.stderr, flags=re.MULTILINE).splitlines()
+    assert trained | failed == set(files)
+    assert len(trained) + len(failed) == len(files)
+    lines = re.sub(r"^(\d+ of \d+: |hint: ).*\n", "", done.stderr, flags=re.MULTILINE).splitlines()
     if failed:
-        assert said[1].split() == ["failed", "why"]
-        assert f"{len(failed)} of {len(files)} failed." in said[-1]
-    assert len(said) == (len(failed) + 5 if failed else 0), done.stderr
-    return learnt, failed
+        problems = {name: problem for name, _, problem in (line.strip().partition(" ") for line in lines)}
+        assert all(problems.get(name, "").strip() for name in failed), done.stderr
+        assert f"{len(failed)} of {len(files)} failed." in lines[-1]
+    assert len(lines) == (len(failed) + 5 if failed else 0), done.stderr
+    return trained, failed

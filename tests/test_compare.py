@@ -1,4 +1,4 @@
-"""`fftool compare`: which variants there are, what is said of each, and what is drawn of them."""
+"""`fftool compare`: which variants there are, what is reported of each, and what the figures show."""
 
 import csv
 import json
@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from conftest import EXAMPLES, SMALL, in_terminal
 from PIL import Image
+from skimage.metrics import structural_similarity
+from test_figures import colour_bars, error_maps, images, lines, texts
 
 import fftool
 from fftool.holdout import split
@@ -16,6 +18,7 @@ from fftool.holdout import split
 
 def compare(run, *arguments):
     done = run("compare", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report.keys() == {"image", "output", "variants", "failed"}
     return report
@@ -25,10 +28,34 @@ def names(report):
     return [variant["name"] for variant in report["variants"]]
 
 
-def test_the_seeds_scale_is_the_best_on_the_bundled_photo(run):
+def mean_square_psnr(first, second):
+    """PSNR of 8-bit samples by its formula."""
+    return -10 * np.log10(np.mean((first / 255 - second / 255) ** 2))
+
+
+@pytest.fixture(scope="module")
+def lattice_path(photo_path, tmp_path_factory):
+    """A checkpoint of every other pixel of the small photo."""
+    signal, path = fftool.read_image(photo_path), tmp_path_factory.mktemp("lattice") / "lattice.st"
+    encoding, network = fftool.EncodingConfig(scale=8.0, dimension=32), fftool.NetworkConfig(hidden=32)
+    for progress in fftool.fit(signal, encoding, network, fftool.TrainingConfig(epochs=3, holdout="lattice", seed=1)):
+        pass
+    fftool.evaluate(progress, signal)
+    fftool.save(progress.network, path)
+    return path
+
+
+@pytest.fixture
+def white(tmp_path):
+    """An image of one colour, and settings that reproduce it exactly."""
+    Image.new("L", (8, 8), 255).save(tmp_path / "white.png")
+    return ("white.png", "--epochs", 100, "--learning-rate", 0.05, *SMALL[:4])
+
+
+def test_scale_of_the_homework_is_the_best_on_the_bundled_photo(run):
     """After two epochs at full size. Measured: 4.7 dB above σ = 1, and more than 10 above σ = 300 and none."""
-    asked = ("--scale", 1, "--scale", 25, "--scale", 300, "--encoding", "gaussian", "--encoding", "none")
-    report = compare(run, EXAMPLES / "astronaut.jpg", *asked, "--epochs", 2)
+    variants = ("--scale", 1, "--scale", 25, "--scale", 300, "--encoding", "gaussian", "--encoding", "none")
+    report = compare(run, EXAMPLES / "astronaut.jpg", *variants, "--epochs", 2)
     assert names(report) == ["gaussian σ=1", "gaussian σ=25", "gaussian σ=300", "none"]
     one, best, three_hundred, none = (variant["psnr"] for variant in report["variants"])
     assert best > 23
@@ -36,26 +63,19 @@ def test_the_seeds_scale_is_the_best_on_the_bundled_photo(run):
     assert best > max(three_hundred, none) + 6
 
 
-def test_scale_multiplies_the_encodings_that_use_it(run_here, photo_path, model_path):
-    asked = [
-        "--encoding=none",
-        "--encoding=gaussian",
-        "--encoding=basic",
-        "--encoding=positional",
-        "--scale=2",
-        "--scale=9",
-    ]
-    report = compare(run_here, photo_path, model_path, *asked, *SMALL)
+def test_each_encoding_that_uses_a_scale_is_tried_with_every_scale(run, photo_path, quick_model_path):
+    encodings = ("--encoding=none", "--encoding=gaussian", "--encoding=basic", "--encoding=positional")
+    report = compare(run, photo_path, quick_model_path, *encodings, "--scale=2", "--scale=9", *SMALL)
     found = [(variant["encoding"], variant["scale"]) for variant in report["variants"]]
     assert found == [
         ("none", None), ("gaussian", 2), ("gaussian", 9), ("basic", None), ("positional", 2), ("positional", 9),
         ("gaussian", 8),
     ]  # fmt: skip
-    assert names(report)[-1] == str(model_path)
+    assert names(report)[-1] == str(quick_model_path)
 
 
-def test_what_is_said_of_each(run_here, photo_path, photo, model_path, tmp_path):
-    report = compare(run_here, photo_path, model_path, "--scale", 8, *SMALL, "--save-models", "kept", "-o", "a.png")
+def test_report_has_the_figures_of_each_variant(run, photo_path, photo, model_path, tmp_path):
+    report = compare(run, photo_path, model_path, "--scale", 8, *SMALL, "--save-models", "kept", "-o", "a.png")
     trained, loaded = report["variants"]
     keys = [
         "name",
@@ -68,106 +88,109 @@ def test_what_is_said_of_each(run_here, photo_path, photo, model_path, tmp_path)
         "parameters",
         "bytes",
         "model",
+        "exact",
         "scale_search",
         "history",
     ]
     assert list(trained) == list(loaded) == keys
     assert (report["image"], report["output"], report["failed"]) == (str(photo_path), "a.png", [])
     assert (trained["model"], loaded["model"]) == ("kept/gaussian-8.st", str(model_path))
-    for variant in (trained, loaded):
+    for variant, hidden, features in ((trained, 32, 64), (loaded, 256, 256)):
         path = tmp_path / variant["model"]
-        network = fftool.load(path)
-        drawn = fftool.render(network)
-        assert variant["psnr"] == fftool.psnr(photo.samples, drawn)
-        assert variant["ssim"] == fftool.ssim(photo.samples, drawn)
-        assert variant["holdout_psnr"] is None
-        assert variant["parameters"] == network.config.parameters
+        rendered = fftool.render(fftool.load(path))
+        assert variant["psnr"] == pytest.approx(mean_square_psnr(photo.samples, rendered))
+        expected = structural_similarity(photo.samples, rendered, channel_axis=-1)
+        assert variant["ssim"] == pytest.approx(expected)
+        assert (variant["holdout_psnr"], variant["exact"]) == (None, [])
+        assert variant["parameters"] == (features + 1) * hidden + (hidden + 1) * hidden + (hidden + 1) * 3
         assert variant["bytes"] == path.stat().st_size
     assert (loaded["seconds"], loaded["history"]) == (None, [])
     assert [epoch["epoch"] for epoch in trained["history"]] == [1, 2, 3]
     assert trained["history"][0].keys() == {"epoch", "seconds", "loss", "psnr"}
     assert trained["history"][-1]["seconds"] == trained["seconds"]
     assert trained["history"][-1]["loss"] < trained["history"][0]["loss"]
-    result = network_result(tmp_path / trained["model"])
+    result = fftool.describe(tmp_path / trained["model"]).result
     assert (result.psnr, result.loss) == (trained["psnr"], trained["history"][-1]["loss"])
 
 
-def network_result(path):
-    return fftool.describe(path).config.training.result
+def test_size_of_an_unsaved_checkpoint_is_computed_without_its_tensors(run, photo_path, tmp_path, monkeypatch):
+    (saved,) = compare(run, photo_path, "--scale", 8, *SMALL, "--save-models", "kept")["variants"]
+    monkeypatch.setattr("fftool.checkpoint.writing._data", None)  # which writes them
+    (unsaved,) = compare(run, photo_path, "--scale", 8, *SMALL, "-o", "a.png")["variants"]
+    assert unsaved["model"] is None
+    assert unsaved["bytes"] == saved["bytes"] == (tmp_path / "kept" / "gaussian-8.st").stat().st_size
 
 
-def test_a_variant_is_what_train_makes(run_here, photo_path, tmp_path):
+def test_variant_is_the_same_file_as_train_makes(run, photo_path, tmp_path):
     """With the same settings, the same checkpoint to the last byte, whatever was trained before it."""
     settings = ("--scale", 8, *SMALL, "--seed", 3, "--loss", "mse", "--learning-rate", 0.002, "--holdout", 0.1)
-    compare(run_here, photo_path, "--encoding", "none", "--encoding", "gaussian", *settings, "--save-models", "kept")
-    assert run_here("train", photo_path, *settings, "-o", "alone.st").exit_code == 0
+    compare(run, photo_path, "--encoding", "none", "--encoding", "gaussian", *settings, "--save-models", "kept")
+    assert run("train", photo_path, *settings, "-o", "alone.st").returncode == 0
     assert (tmp_path / "kept" / "gaussian-8.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
 
 
 @pytest.mark.parametrize("holdout", ["lattice", "0.2"])
-def test_held_out_pixels_are_a_column_of_their_own(run_here, photo_path, photo, tmp_path, holdout):
+def test_held_out_pixels_have_a_column_of_their_own(run, photo_path, photo, tmp_path, holdout):
     arguments = ("--scale", 8, *SMALL, "--holdout", holdout, "--save-models", "kept", "--seed", 5)
-    (variant,) = compare(run_here, photo_path, *arguments)["variants"]
+    (variant,) = compare(run, photo_path, *arguments)["variants"]
     network = fftool.load(tmp_path / "kept" / "gaussian-8.st")
-    held, drawn = split(photo.shape, network.config.training), fftool.render(network)
-    for part, measured in ((held.train, variant["psnr"]), (held.test, variant["holdout_psnr"])):
-        errors = (photo.samples.reshape(-1, 3)[part] / 255 - drawn.reshape(-1, 3)[part] / 255) ** 2
-        assert measured == pytest.approx(-10 * np.log10(errors.mean()))
-    # a checkpoint remembers which pixels it has not seen
-    (again,) = compare(run_here, photo_path, "kept/gaussian-8.st", "-o", "again.png")["variants"]
+    held_out = split(photo.shape, network.config.training.holdout, 5)
+    source, rendered = photo.samples.reshape(-1, 3), fftool.render(network).reshape(-1, 3)
+    for part, measured in ((held_out.train, variant["psnr"]), (held_out.test, variant["holdout_psnr"])):
+        assert measured == pytest.approx(mean_square_psnr(source[part], rendered[part]))
+    # A checkpoint holds which pixels it was not trained on.
+    (again,) = compare(run, photo_path, "kept/gaussian-8.st", "-o", "again.png")["variants"]
     assert [again[key] for key in ("psnr", "ssim", "holdout_psnr")] == [
         variant[key] for key in ("psnr", "ssim", "holdout_psnr")
     ]
-    shown = run_here("compare", photo_path, "kept/gaussian-8.st", "-o", "shown.png").stdout
+    shown = run("compare", photo_path, "kept/gaussian-8.st", "-o", "shown.png").stdout
     assert "held-out" in shown
     assert f"{variant['holdout_psnr']:.2f}" in shown
 
 
-def test_a_checkpoint_of_another_size_is_compared_at_the_pictures(run_here, photo_path, photo, tmp_path):
+def test_checkpoint_of_another_size_is_rendered_at_the_size_of_the_image(run, photo_path, photo, tmp_path):
     Image.fromarray(photo.samples).resize((30, 40)).save(tmp_path / "small.png")
-    assert run_here("train", "small.png", *SMALL, "--holdout", "lattice").exit_code == 0
-    (variant,) = compare(run_here, photo_path, "model.st")["variants"]
-    drawn = fftool.render(fftool.load(tmp_path / "model.st"), photo.shape)
-    assert variant["psnr"] == fftool.psnr(photo.samples, drawn)
+    assert run("train", "small.png", *SMALL, "--holdout", "lattice").returncode == 0
+    (variant,) = compare(run, photo_path, "model.st")["variants"]
+    rendered = fftool.render(fftool.load(tmp_path / "model.st"), photo.shape)
+    assert variant["psnr"] == pytest.approx(mean_square_psnr(photo.samples, rendered))
     assert variant["holdout_psnr"] is None
 
 
-def test_the_table_marks_the_best(run_here, photo_path):
-    done = run_here("compare", photo_path, "--scale", 0.1, "--scale", 8, *SMALL)
-    assert done.exit_code == 0, done.output
-    lines = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith(" gaussian")}
-    assert lines["σ=8"].count("*") == 2
-    assert "*" not in lines["σ=0.1"]
+def test_table_marks_the_best_of_each_measure(run, photo_path):
+    done = run("compare", photo_path, "--scale", 0.1, "--scale", 8, *SMALL)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith(" gaussian")}
+    assert rows["σ=8"].count("*") == 2
+    assert "*" not in rows["σ=0.1"]
     assert "held-out" not in done.stdout
     assert done.stdout.endswith("compare.png\n")
     assert all(len(line) <= 100 for line in done.stdout.splitlines())
 
 
-def test_a_narrow_terminal_has_the_first_columns(photo_path, model_path, tmp_path):
+def test_narrow_terminal_shows_the_first_columns(photo_path, model_path, tmp_path):
     shown, code = in_terminal(("compare", photo_path, model_path, "-o", "a.png"), b"", tmp_path, columns=40)
     assert code == 0
     assert "PSNR" in shown
     assert "parameters" not in shown
 
 
-def test_csv_holds_the_same_figures(run_here, photo_path, tmp_path):
-    report = compare(
-        run_here, photo_path, "--scale", 2, "--encoding", "none", "--encoding", "gaussian", *SMALL, "--csv", "a.csv"
-    )
+def test_csv_holds_the_same_figures(run, photo_path, tmp_path):
+    variants = ("--scale", 2, "--encoding", "none", "--encoding", "gaussian")
+    report = compare(run, photo_path, *variants, *SMALL, "--csv", "a.csv")
     with (tmp_path / "a.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row, variant in zip(rows, report["variants"], strict=True):
-        variant.pop("scale_search")
-        variant.pop("history")
+        for nested in ("exact", "scale_search", "history"):
+            variant.pop(nested)
         assert row == {key: "" if value is None else str(value) for key, value in variant.items()}
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "pdf", "svg"])
-def test_figures_in_every_format(run_here, photo_path, model_path, tmp_path, suffix):
-    done = run_here(
-        "compare", photo_path, model_path, "--scale", 2, *SMALL, "-o", f"a.{suffix}", "--curves", f"b.{suffix}"
-    )
-    assert done.exit_code == 0, done.output
+def test_figures_are_written_in_every_format(run, photo_path, quick_model_path, tmp_path, suffix):
+    files = ("-o", f"a.{suffix}", "--curves", f"b.{suffix}")
+    done = run("compare", photo_path, quick_model_path, "--scale", 2, *SMALL, *files)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(f"a.{suffix}\nb.{suffix}\n")
     for name in ("a", "b"):
         path = tmp_path / f"{name}.{suffix}"
@@ -178,37 +201,102 @@ def test_figures_in_every_format(run_here, photo_path, model_path, tmp_path, suf
                 assert image.width > 800
 
 
-def test_the_sheet_shows_each_picture_and_repeats_itself(run_here, model_path, photo_path, tmp_path):
-    for name, size in (("a.png", ()), ("b.png", ()), ("c.png", ("--size", "200x150")), ("d.png", ("--size", "16"))):
-        assert run_here("compare", photo_path, model_path, *size, "-o", name).exit_code == 0
-    a, b, c, d = ((tmp_path / f"{name}.png").read_bytes() for name in "abcd")
-    assert a == b
-    assert len({a, c, d}) == 3
+def test_sheet_shows_the_image_the_rendering_and_the_error(run, pages, model_path, photo_path, photo):
+    assert run("compare", photo_path, model_path).returncode == 0
+    rendered = fftool.render(fftool.load(model_path))
+    shown = [array for array in images(pages["compare.png"]) if array.ndim == 3]
+    for samples in (photo.samples, rendered):
+        assert sum(np.array_equal(array, samples) for array in shown) == 2  # whole and detail
+    (errors,) = error_maps(pages["compare.png"])
+    np.testing.assert_allclose(errors, np.abs(photo.samples.astype(float) - rendered).mean(axis=-1))
+    psnr, found = mean_square_psnr(photo.samples, rendered), texts(pages["compare.png"])
+    for text in ("photo.png: 1 variant", "photo.png", "the source, 64x48 pixels"):
+        assert found.count(text) == 1, text
+    assert sum(text.startswith(f"PSNR {psnr:.2f} dB, SSIM 0.") for text in found) == 1
+
+
+@pytest.mark.parametrize(("size", "shape"), [("200x150", (150, 200)), ("16", (12, 16)), ("150%", (72, 96))])
+def test_sheet_shows_renderings_at_the_requested_size(run, pages, model_path, photo_path, size, shape):
+    assert run("compare", photo_path, model_path, "--size", size).returncode == 0
+    rendered = fftool.render(fftool.load(model_path), shape)
+    page = pages["compare.png"]
+    assert sum(np.array_equal(array, rendered) for array in images(page)) == 2
+    assert [array.shape for array in error_maps(page)] == [(48, 64)]
+    assert f"photo.png: 1 variant, rendered at {shape[1]}x{shape[0]}" in texts(page)
+
+
+def test_sheet_and_curves_name_the_training(run, pages, photo_path, quick_model_path):
+    variants = ("--scale", 2, "--encoding", "gaussian", "--encoding", "none")
+    report = compare(run, photo_path, quick_model_path, *variants, *SMALL, "--curves", "curves.png")
+    epochs, seconds = (lines(axes) for axes in pages["curves.png"].figure.axes)
+    for variant, label in zip(report["variants"], epochs, strict=True):
+        name, quality = label.split("\n")
+        assert variant["name"].endswith(name.removeprefix("…"))
+        assert quality == f"PSNR {variant['psnr']:.2f} dB, SSIM {variant['ssim']:.4f}"
+        if history := variant["history"]:
+            assert list(epochs[label][0]) == [1, 2, 3]
+            assert list(epochs[label][1]) == list(seconds[label][1]) == [epoch["psnr"] for epoch in history]
+            assert list(seconds[label][0]) == [epoch["seconds"] for epoch in history]
+        else:  # a checkpoint, at the level of its quality
+            assert list(epochs[label][1]) == list(seconds[label][1]) == 2 * [variant["psnr"]]
+    for page in pages.values():
+        assert "photo.png: 3 variants, 3 epochs" in texts(page)
+
+
+def test_same_comparison_gives_the_same_file(run, model_path, photo_path, tmp_path):
+    for name in ("a.png", "b.png"):
+        assert run("compare", photo_path, model_path, "-o", name).returncode == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_any_picture(run_here, tmp_path, channels, dtype):
+def test_images_of_any_kind_are_compared(run, tmp_path, channels, dtype):
     """Small, tall and wide: with all numbers of channels, 8 and 16 bits."""
     random = np.random.default_rng(0)
     for shape in ((1, 3), (2, 2), (90, 5), (5, 150)):
         samples = random.integers(0, np.iinfo(dtype).max, (*shape, channels), dtype, endpoint=True)
         fftool.write_image(tmp_path / "a.png", samples)
-        done = run_here("compare", "a.png", "--scale", 1, "--scale", 2, *SMALL, "--overwrite", "--curves", "b.png")
-        assert done.exit_code == 0, done.output
+        done = run("compare", "a.png", "--scale", 1, "--scale", 2, *SMALL, "--overwrite", "--curves", "b.png")
+        assert done.returncode == 0, done.stderr
 
 
-def test_an_exact_picture(run_here, tmp_path):
-    """One colour, learnt to the last bit: its infinite PSNR is null in JSON, and the best in the table."""
-    Image.new("L", (8, 8), 255).save(tmp_path / "white.png")
-    settings = ("--scale", 1, "--scale", 2, "--epochs", 100, "--learning-rate", 0.05, "--holdout", 0.5)
-    done = run_here("compare", "white.png", *settings, "--curves", "b.png")
-    assert done.stdout.count("exact *") == 4, done.stdout
-    report = compare(run_here, "white.png", *settings, "--overwrite")
-    assert [(variant["psnr"], variant["holdout_psnr"]) for variant in report["variants"]] == [(None, None)] * 2
+def test_exact_figures_are_named_and_null(run, white):
+    variants = compare(run, *white, "--scale", 0.5, "--scale", 1, "--holdout", 0.5)["variants"]
+    assert [(each["psnr"], each["holdout_psnr"], each["exact"]) for each in variants] == [
+        (None, None, ["psnr", "holdout_psnr"])
+    ] * 2
+    (variant,) = compare(run, *white, "--scale", 1, "-o", "b.png")["variants"]
+    assert (variant["psnr"], variant["holdout_psnr"], variant["exact"]) == (None, None, ["psnr"])
 
 
-def test_in_a_terminal(photo_path, tmp_path):
+def test_four_exact_variants_have_no_best_and_no_error_map(run, pages, white):
+    scales = ("--scale", 1, "--scale", 2, "--scale", 3, "--scale", 4)
+    done = run("compare", *white, *scales, "--curves", "curves.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" exact ") == 4
+    assert "*" not in done.stdout
+    found = texts(pages["compare.png"])
+    assert found.count("exact") == 4
+    assert not [text for text in found if "★" in text or "error" in text]
+    assert error_maps(pages["compare.png"]) == colour_bars(pages["compare.png"]) == []
+    assert sum(text.endswith("\nexact") for text in texts(pages["curves.png"])) == 4
+
+
+def test_exact_variant_is_the_best_beside_another(run, pages, white):
+    done = run("compare", *white, "--scale", 1, "--save-models", "kept")
+    assert done.returncode == 0, done.stderr
+    rough = run("train", "white.png", *SMALL[:4], "--epochs", 1, "-o", "rough.st")
+    assert rough.returncode == 0
+    done = run("compare", "white.png", "kept/gaussian-1.st", "rough.st", "-o", "both.png")
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if ".st " in line}
+    assert "exact *" in rows["kept/gaussian-1.st"]
+    assert "*" not in rows["rough.st"]
+    assert texts(pages["both.png"]).count("★ best PSNR, exact") == 1
+    assert len(error_maps(pages["both.png"])) == 1
+
+
+def test_terminal_shows_progress_and_the_sheet(photo_path, tmp_path):
     """A bar for the whole and one for each variant, and then the sheet in half blocks."""
     arguments = ("compare", photo_path, "--scale", 1, "--scale", 8, "--epochs", 15, "--show")
     shown, code = in_terminal(arguments, b"", tmp_path)
@@ -218,32 +306,34 @@ def test_in_a_terminal(photo_path, tmp_path):
     assert shown.count("▀") > 500
 
 
-def test_a_lattice_is_the_same_for_every_seed(run_here, photo_path):
-    settings = ("--scale", 8, *SMALL, "--holdout", "lattice")
-    assert run_here("train", photo_path, *settings, "--seed", 1).exit_code == 0
-    assert run_here("compare", photo_path, "model.st", *settings, "--seed", 2).stdout.count("*") == 3
+def test_lattice_is_the_same_for_every_seed(run, photo_path, lattice_path):
+    done = run("compare", photo_path, lattice_path, "--scale", 8, *SMALL, "--holdout", "lattice", "--seed", 2)
+    assert done.stdout.count("*") == 3
 
 
-def test_none_is_the_best_of_figures_of_different_pixels(run_here, photo_path, model_path):
-    done = run_here("compare", photo_path, model_path, "--scale", 8, *SMALL, "--holdout", "lattice")
-    assert done.exit_code == 0
+def test_none_is_the_best_where_different_pixels_were_held_out(run, pages, photo_path, quick_model_path):
+    done = run("compare", photo_path, quick_model_path, "--scale", 8, *SMALL, "--holdout", "lattice")
+    assert done.returncode == 0
     assert "*" not in done.stdout
-    assert "not the same pixels" in done.stderr
+    assert "different samples were held out" in done.stderr
+    assert "★" not in "".join(texts(pages["compare.png"]))
 
 
-def test_a_checkpoint_with_a_name_in_no_encoding(run, photo_path, model_path, tmp_path):
+def test_name_of_a_checkpoint_in_no_encoding_is_shown(run, photo_path, model_path, tmp_path):
     name = os.fsdecode(b"a\xff.st")
     shutil.copy(model_path, tmp_path / name)
-    done = run("compare", photo_path, name, "--csv", "a.csv", "--json")
-    assert done.returncode == 0, done.stderr
-    assert names(json.loads(done.stdout)) == ["a\ufffd.st"]
+    assert names(compare(run, photo_path, name, "--csv", "a.csv")) == ["a\ufffd.st"]
 
 
-def test_variants_trained_for_a_time_of_their_own(run, photo_path, tmp_path):
-    """Too short for a whole epoch, too: the curves are then of nothing, and drawn."""
-    for name, duration in (("a", "0.5s"), ("b", "0.01s")):
-        done = run("compare", photo_path, "--scale", 2, "--scale", 8, "--time", duration, "--curves", f"{name}.svg",
-                   "-o", f"{name}.png", "--json")  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert names(json.loads(done.stdout)) == ["gaussian σ=2", "gaussian σ=8"]
-        assert (tmp_path / f"{name}.svg").stat().st_size > 1000
+def test_variants_are_trained_for_a_time_of_their_own(run, pages, photo_path):
+    """Also for a time too short for a whole epoch: the curves are then level lines."""
+    for name, duration, title in (("a", "0.5s", "0.5 s each"), ("b", "0.01s", "0.01 s each")):
+        files = ("--curves", f"{name}.svg", "-o", f"{name}.png")
+        report = compare(run, photo_path, "--scale", 2, "--scale", 8, "--time", duration, *files)
+        assert names(report) == ["gaussian σ=2", "gaussian σ=8"]
+        limit = float(duration.removesuffix("s"))
+        assert all(limit <= variant["seconds"] < limit + 5 for variant in report["variants"])
+        assert f"photo.png: 2 variants, {title}" in texts(pages[f"{name}.svg"])
+        found = lines(pages[f"{name}.svg"].figure.axes[0]).values()
+        for (_, y), variant in zip(found, report["variants"], strict=True):
+            assert list(y) == ([epoch["psnr"] for epoch in variant["history"]] or 2 * [variant["psnr"]])

@@ -1,12 +1,13 @@
-"""The hand-ordered gradient against autograd's."""
+"""The gradient written out by hand against autograd's."""
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from fftool import CoordinateMLP, EncodingConfig, NetworkConfig, Signal, TrainingConfig, fit
-from fftool.gradient import Gradient
+from fftool import CoordinateMLP, EncodingConfig, NetworkConfig, Signal, TrainingConfig, evaluate, fit
+from fftool.models.layers import named_parameters
+from fftool.training.gradient import Gradient
 
 LOSSES = {
     "bce": F.binary_cross_entropy_with_logits,
@@ -25,60 +26,92 @@ def case(layers, kind="gaussian", n=100):
     return network, network.encoding(v), values
 
 
-def by_autograd(network, features, values, loss):
+def plain_logits(network, features):
+    """Forward pass by torch's own functions, without the list of layers."""
+    *hidden, last = network.layers
     x = features
-    for layer in network.layers[:-1]:
-        x = F.relu(layer(x))
-    result = LOSSES[loss](network.layers[-1](x), values)
-    return result, torch.autograd.grad(result, list(network.parameters()))
+    for layer in hidden:
+        x = F.relu(F.linear(x, layer.weight, layer.bias))
+    return F.linear(x, last.weight, last.bias)
+
+
+def by_autograd(network, features, values, loss):
+    result = LOSSES[loss](plain_logits(network, features), values)
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    return result, dict(zip(names, torch.autograd.grad(result, parameters), strict=True))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize(("layers", "kind"), [(0, "gaussian"), (1, "none"), (2, "gaussian"), (3, "positional")])
-def test_it_is_autograds_in_float64(layers, kind, loss):
+def test_equals_autograd_in_float64(layers, kind, loss):
     network, features, values = case(layers, kind)
-    sums, gradients = Gradient(network, loss, torch.float64)(features, values)
+    sums, gradients = Gradient(network.detached_layers, loss, torch.float64)(features, values)
     expected, derivatives = by_autograd(network, features, values, loss)
     assert sums[0] / values.numel() == pytest.approx(expected.item(), rel=1e-12)
-    for ours, autograds in zip(gradients, derivatives, strict=True):
-        torch.testing.assert_close(ours, autograds, rtol=1e-9, atol=1e-14)
+    assert gradients.keys() == derivatives.keys()
+    for name, derivative in derivatives.items():
+        torch.testing.assert_close(gradients[name], derivative, rtol=1e-9, atol=1e-14)
 
 
-def test_its_squared_error_is_that_of_what_is_drawn():
+@pytest.mark.parametrize("loss", LOSSES)
+def test_squared_error_is_of_the_rendered_values(loss):
     network, features, values = case(2)
-    for loss in LOSSES:
-        sums, _ = Gradient(network, loss, torch.float64)(features, values)
-        x = features
-        for layer in network.layers[:-1]:
-            x = F.relu(layer(x))
-        drawn = network.layers[-1](x).sigmoid()
-        assert sums[1].item() == pytest.approx((drawn - values).square().sum().item(), rel=1e-12)
+    sums, _ = Gradient(network.detached_layers, loss, torch.float64)(features, values)
+    rendered = plain_logits(network, features).sigmoid()
+    assert sums[1].item() == pytest.approx((rendered - values).square().sum().item(), rel=1e-12)
 
 
-def test_memory_used_anew_leaves_no_trace():
+def test_reused_memory_leaves_no_trace():
     """A batch's gradient is the same whatever came before, and after a larger one."""
     network, features, values = case(2)
-    gradient = Gradient(network, "bce", torch.float64)
+    gradient = Gradient(network.detached_layers, "bce", torch.float64)
     gradient(features, values)
     _, again = gradient(features[:30], values[:30])
-    _, fresh = Gradient(network, "bce", torch.float64)(features[:30], values[:30])
-    assert all(map(torch.equal, again, fresh))
+    _, fresh = Gradient(network.detached_layers, "bce", torch.float64)(features[:30], values[:30])
+    assert again.keys() == fresh.keys()
+    assert all(torch.equal(again[name], fresh[name]) for name in fresh)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_follows_the_weights_as_they_change(dtype):
+    """A gradient made before a step is the gradient of the weights after it."""
+    network, features, values = case(2)
+    network = network.to(torch.float64 if dtype == torch.float64 else torch.float32)
+    features, values = features.to(dtype), values.to(network.layers[0].weight.dtype)
+    gradient = Gradient(network.detached_layers, "bce", dtype)
+    _, before = gradient(features, values)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(1.5)
+    _, after = gradient(features, values)
+    _, fresh = Gradient(network.detached_layers, "bce", dtype)(features, values)
+    for name in fresh:
+        assert torch.equal(after[name], fresh[name]), name
+        assert not torch.equal(after[name], before[name]), name
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_bfloat16_is_within_a_twentieth(loss):
     """Of the gradient's length, for each parameter; 0.036 was the most that was measured, in the first layer."""
     network, features, values = case(2, n=1000)
-    _, exact = Gradient(network, loss, torch.float64)(features, values)
+    _, exact = Gradient(network.detached_layers, loss, torch.float64)(features, values)
     single = network.float()
-    _, rough = Gradient(single, loss, torch.bfloat16)(features.bfloat16(), values.float())
-    for ours, wanted in zip(rough, exact, strict=True):
-        assert ours.dtype == torch.float32
-        assert (ours.double() - wanted).norm() < 0.05 * wanted.norm()
+    _, rough = Gradient(single.detached_layers, loss, torch.bfloat16)(features.bfloat16(), values.float())
+    for name, expected in exact.items():
+        assert rough[name].dtype == torch.float32
+        assert (rough[name].double() - expected).norm() < 0.05 * expected.norm(), name
 
 
-def test_the_network_is_trained_in_float32(photo):
-    """Master weights stay float32, and move by less than bfloat16 could tell."""
+def test_computes_without_autograd():
+    network, features, values = case(1)
+    sums, gradients = Gradient(network.detached_layers, "bce", torch.float64)(features, values)
+    assert not any(tensor.requires_grad for tensor in (sums, *gradients.values()))
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert gradients.keys() == named_parameters(network.layer_list).keys()
+
+
+def test_weights_stay_float32_in_bfloat16_training(photo):
+    """They move by less than bfloat16 could tell."""
     training = TrainingConfig(epochs=1, precision="bfloat16", learning_rate=1e-6)
     for progress in fit(photo, network=NetworkConfig(hidden=32), training=training):
         pass
@@ -90,9 +123,7 @@ def test_the_network_is_trained_in_float32(photo):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_both_precisions_learn_alike(photo, precision):
-    from fftool import evaluate
-
+def test_both_precisions_train_alike(photo, precision):
     for progress in fit(photo, EncodingConfig(scale=8), training=TrainingConfig(epochs=10, precision=precision)):
         pass
     assert evaluate(progress, photo).psnr > 33

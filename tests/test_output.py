@@ -1,4 +1,4 @@
-"""What is printed is right where it goes: pipes, plain and narrow terminals, and locales that lack letters."""
+"""What is printed suits its destination: pipes, plain and narrow terminals, locales without letters, closed streams."""
 
 import json
 import os
@@ -9,67 +9,123 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FFTOOL, QUICK, in_terminal
+from conftest import FFTOOL, QUICK, in_terminal, run_several
 
 import fftool
 
-NO_LETTERS = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
-@pytest.mark.parametrize("locale", [NO_LETTERS, {"PYTHONIOENCODING": "latin-1"}])
-def test_letters_that_a_locale_lacks(run, photo_path, model_path, tmp_path, locale):
-    """They are escaped: σ and × are part of what is always said."""
-    environment = {"env": os.environ | locale, "errors": "replace"}
+@pytest.mark.parametrize("locale", [ASCII, {"PYTHONIOENCODING": "latin-1"}], ids=["ascii", "latin-1"])
+def test_escapes_letters_that_a_locale_lacks(photo_path, model_path, tmp_path, locale):
+    """σ and × are part of every report."""
     (tmp_path / "café.png").write_bytes(photo_path.read_bytes())
-    for arguments in (
+    commands = (
         ("compare", "café.png", *QUICK, "-o", "a.png"),
         ("compare", "--help"),
         ("info", model_path),
         ("encode-viz", "--scale", 2, "--dimension", 4),
         ("train", "café.png", *QUICK, "-o", "σ.st"),
         ("render", "σ.st"),
-    ):
-        done = run(*arguments, **environment)
+        ("render", "gone-σ.st"),
+        ("info", "σ.st", "--json"),
+    )
+    *results, failed, info = run_several(commands, tmp_path, env=os.environ | locale, errors="replace")
+    for done in results:
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         assert done.stdout
-    done = run("render", "gone-σ.st", **environment)
-    assert done.returncode == 1
-    assert re.match(r"error: there is no file gone-(\\u03c3|\\xcf\\x83)\.st\n", done.stderr)
-    document = json.loads(run("info", "σ.st", "--json", **environment).stdout)
-    assert document["config"]["signal"]["source"] == "café.png"
+    assert failed.returncode == 1
+    assert re.match(r"error: gone-(\\u03c3|\\xcf\\x83)\.st: no such file\n", failed.stderr)
+    assert json.loads(info.stdout)["config"]["signal"]["source"] == "café.png"
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 200])
-def test_the_progress_fits_into_any_terminal(photo_path, tmp_path, columns):
-    """Whole parts of it: the time that is left is always there."""
-    shown, code = in_terminal(("train", photo_path, *QUICK), b"", tmp_path, columns=columns)
-    assert code == 0
-    lines = [line for line in re.split(r"[\r\n]", plain(shown)) if "Training" in line]
-    assert any(re.search(r"100% .*\d\d:\d\d left *$", line) for line in lines)
-    assert not any("…" in line for line in lines)
-    assert all(len(line.rstrip()) <= columns for line in lines)
+# The commands of a session, each with a width and an environment of its own, in one process in one terminal.
+SESSION = """
+import json
+import os
+import sys
+import termios
+
+from fftool.__main__ import main
+
+original = dict(os.environ)
+for columns, environment, arguments in json.loads(sys.argv[1]):
+    os.environ.clear()
+    os.environ |= original | {"COLUMNS": str(columns)} | environment
+    termios.tcsetwinsize(1, (24, columns))
+    sys.argv, code = ["fftool", *arguments], 0
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code or 0
+    print(f"\\0{code}", end="\\0", flush=True)
+"""
+LONG_NAME = "long" * 20 + ".st"
+COMPARED = ("compare", "photo.png", LONG_NAME, *map(str, QUICK), "--scale", "2", "--overwrite")
+TERMINALS = {
+    **{f"progress in {n}": (n, {}, ("train", "photo.png", *map(str, QUICK), "--overwrite")) for n in (40, 60, 80, 200)},
+    **{f"table in {n}": (n, {}, COMPARED) for n in (40, 60, 300)},
+    "dumb train": (80, {"TERM": "dumb"}, ("train", "photo.png", *map(str, QUICK), "--overwrite")),
+    "dumb render": (80, {"TERM": "dumb"}, ("render", "model.st")),
+    "dumb error": (80, {"TERM": "dumb"}, ("render", "gone.st")),
+    "no colour": (80, {"NO_COLOR": "1"}, ("compare", "photo.png", *map(str, QUICK), "--scale", "2", "--overwrite")),
+}
+
+
+@pytest.fixture(scope="module")
+def session(photo_path, model_path, tmp_path_factory):
+    """What the commands above show in a terminal."""
+    folder = tmp_path_factory.mktemp("session")
+    (folder / "photo.png").write_bytes(photo_path.read_bytes())
+    (folder / LONG_NAME).write_bytes(model_path.read_bytes())
+    arguments = ("-c", SESSION, json.dumps(list(TERMINALS.values())))
+    shown, code = in_terminal(arguments, b"", folder, program=sys.executable)
+    assert code == 0, shown
+    parts = shown.split("\0")
+    codes = dict(zip(TERMINALS, map(int, parts[1::2]), strict=True))
+    assert [name for name, code in codes.items() if code] == ["dumb error"]
+    return dict(zip(TERMINALS, parts[::2], strict=False))
 
 
 def plain(shown):
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
 
 
-def test_a_plain_terminal_gets_plain_lines(photo_path, tmp_path):
-    for arguments in (("train", photo_path, *QUICK), ("render", "model.st"), ("render", "gone.st")):
-        shown, _ = in_terminal(arguments, b"", tmp_path, TERM="dumb")
-        assert "\x1b" not in shown
-        assert "\r\n\r\n" not in shown
-        assert shown
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_progress_fits_into_any_terminal(session, columns):
+    """Whole parts of it: the time that is left is always there."""
+    lines = [line for line in re.split(r"[\r\n]", plain(session[f"progress in {columns}"])) if "Training" in line]
+    assert any(re.search(r"100% .*\d\d:\d\d left *$", line) for line in lines)
+    assert not any("…" in line for line in lines)
+    assert all(len(line.rstrip()) <= columns for line in lines)
 
 
-def test_no_color(photo_path, tmp_path):
-    shown, code = in_terminal(("compare", photo_path, *QUICK, "--scale", 2), b"", tmp_path, NO_COLOR="1")
-    assert code == 0
-    assert not re.search(r"\x1b\[[0-9;]*(3|4|9)[0-7][;m]", shown)
+def test_plain_terminal_gets_plain_lines(session):
+    for name in ("dumb train", "dumb render", "dumb error"):
+        assert "\x1b" not in session[name]
+        assert "\r\n\r\n" not in session[name]
+        assert session[name].strip()
 
 
-def test_pipes_get_neither_colours_nor_lines_that_are_cut(run, photo_path, tmp_path):
+def test_respects_no_color(session):
+    assert not re.search(r"\x1b\[[0-9;]*(3|4|9)[0-7][;m]", session["no colour"])
+    assert re.search(r"\x1b\[[0-9;]*(3|4|9)[0-7][;m]", session["progress in 80"])
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+def test_table_in_a_narrow_terminal_has_whole_numbers(session, columns):
+    """Columns that do not fit are left out, from the last on; a long name is folded, and takes none with it."""
+    narrow, wide = (plain(session[f"table in {width}"]).replace("\r", "") for width in (columns, 300))
+    shown, known = (re.findall(r"\S+", re.split(r"─\s*\n", text)[1]) for text in (narrow, wide))
+    assert "SSIM" in narrow
+    numbers = [word for word in shown if not any(word in part for part in (LONG_NAME, "gaussian", "σ=8", "σ=2"))]
+    seconds = re.compile(r"\d+\.\d$")  # the only figure that is another one each time
+    assert {word for word in numbers if not seconds.match(word)} <= {word for word in known if not seconds.match(word)}
+    assert len(numbers) > 4
+
+
+def test_pipes_get_neither_colours_nor_cut_lines(run, photo_path, tmp_path):
     name = "long" * 40 + ".png"
     (tmp_path / name).write_bytes(photo_path.read_bytes())
     for arguments in (
@@ -83,45 +139,48 @@ def test_pipes_get_neither_colours_nor_lines_that_are_cut(run, photo_path, tmp_p
     assert name in run("info", "model.st").stdout
 
 
-def test_colours_that_are_forced_make_no_terminal(run, photo_path):
-    environment = os.environ | {"FORCE_COLOR": "1", "COLUMNS": "40"}
-    done = run("compare", photo_path, *QUICK, "--scale", 2, env=environment)
+def test_forced_colours_make_no_terminal_of_a_file(run, photo_path, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    done = run("compare", photo_path, *QUICK, "--scale", 2)
     assert "\x1b[" in done.stdout
     assert not re.search(r"\x1b\[[0-9;?]*[A-HJKSTfhl]", done.stdout + done.stderr)
     assert "parameters" in done.stdout
 
 
-@pytest.mark.parametrize("columns", [40, 60])
-def test_a_table_in_a_narrow_terminal_has_whole_numbers(photo_path, model_path, tmp_path, columns):
-    """Columns that do not fit are left out, from the last on; a long name is folded, and takes none with it."""
-    name = "long" * 20 + ".st"
-    (tmp_path / name).write_bytes(model_path.read_bytes())
-    arguments = ("compare", photo_path, name, *QUICK, "--scale", 2, "--overwrite")
-    narrow, wide = (
-        plain(in_terminal(arguments, b"", tmp_path, columns=width)[0]).replace("\r", "") for width in (columns, 300)
-    )
-    shown, known = (re.findall(r"\S+", re.split(r"─\s*\n", text)[1]) for text in (narrow, wide))
-    assert "SSIM" in narrow
-    names = [word for word in shown if not any(word in part for part in (name, "gaussian", "σ=8", "σ=2"))]
-    seconds = re.compile(r"\d+\.\d$")  # the only figure that is another one each time
-    assert {word for word in names if not seconds.match(word)} <= {word for word in known if not seconds.match(word)}
-    assert len(names) > 4
+# Each command finds standard error on a full device; the first failure would send the rest of it nowhere.
+FULL_STDERR = """
+import json
+import os
+import sys
+
+from fftool.__main__ import main
+
+for arguments in json.loads(sys.argv[1]):
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+    sys.argv, code = ["fftool", *arguments], 0
+    try:
+        main()
+    except SystemExit as exit:
+        code = exit.code or 0
+    print(f"exit {code}", flush=True)
+"""
 
 
-def test_what_nobody_can_read_does_not_stop_the_work(run, photo_path, model_path, tmp_path):
+def test_work_continues_where_notes_cannot_be_written(photo_path, model_path, tmp_path):
     """Progress, notes and hints go to a full device."""
-    with Path("/dev/full").open("w") as full:
-        unread = {"capture_output": False, "stdout": subprocess.PIPE, "stderr": full}
-        assert run("train", photo_path, *QUICK, **unread).returncode == 0
-        for name in ("a.st", "b.st"):
-            (tmp_path / name).write_bytes(model_path.read_bytes())
-        assert run("render", "a.st", "b.st", **unread).stdout.split() == ["a-64x48.png", "b-64x48.png"]
-        assert run("train", "--nonsense", **unread).returncode == 2
+    for name in ("a.st", "b.st"):
+        (tmp_path / name).write_bytes(model_path.read_bytes())
+    commands = (["train", photo_path, *QUICK, "--json"], ["render", "a.st", "b.st"], ["train", "--nonsense"])
+    process = [sys.executable, "-c", FULL_STDERR, json.dumps([list(map(str, command)) for command in commands])]
+    done = subprocess.run(process, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    assert json.loads(done.stdout.split("exit")[0])["epochs"] == 3
+    assert done.stdout.endswith("}\nexit 0\na-64x48.png\nb-64x48.png\nexit 0\nexit 2\n")
     assert fftool.describe(tmp_path / "model.st").resume is None
 
 
-def test_a_terminal_that_closes_does_not_stop_the_work(photo_path, tmp_path):
-    """Where SIGHUP does not reach it, as under nohup: bars can't be drawn any more."""
+def test_work_continues_where_the_terminal_closes(photo_path, tmp_path):
+    """Where SIGHUP does not reach it, as under nohup: the bars cannot be drawn any more."""
     master, slave = pty.openpty()
     command = [FFTOOL, "train", photo_path, *map(str, QUICK), "--epochs", "60"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=slave, start_new_session=True)
@@ -135,74 +194,59 @@ def test_a_terminal_that_closes_does_not_stop_the_work(photo_path, tmp_path):
     assert fftool.describe(tmp_path / "model.st").resume is None
 
 
-def test_files_are_there_though_the_table_cannot_be_read(run, photo_path, tmp_path):
+def test_files_are_written_though_the_table_is_not(run_process, photo_path, tmp_path):
     with Path("/dev/full").open("w") as full:
-        done = run("compare", photo_path, *QUICK, "--csv", "a.csv", capture_output=False, stdout=full, stderr=-1)
+        arguments = ("compare", photo_path, *QUICK, "--csv", "a.csv")
+        done = run_process(*arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
-    assert "No space left" in done.stderr
+    assert "error: standard output: No space left on device" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "compare.png"]
 
 
-def test_an_output_may_be_a_pipe(run, photo_path, tmp_path):
-    done = run("compare", photo_path, *QUICK, "--csv", "/dev/stdout")
+def test_writes_a_table_to_a_pipe(run_process, photo_path):
+    done = run_process("compare", photo_path, *QUICK, "--csv", "/dev/stdout")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("name,")
+
+
+def test_writes_no_checkpoint_to_a_pipe(run, photo_path, tmp_path):
+    """It could not be replaced while it is trained."""
     os.mkfifo(tmp_path / "pipe.st")
     done = run("train", photo_path, *QUICK, "-o", "pipe.st")
     assert done.returncode == 1
-    assert "pipe.st is no regular file" in done.stderr
+    assert "error: pipe.st: is not a regular file" in done.stderr
 
 
-def test_a_picture_has_to_go_somewhere(model_path, tmp_path):
-    command = ["sh", "-c", f"{FFTOOL} render {model_path} -o - >&-"]
-    done = subprocess.run(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+def test_closed_standard_output(model_path, tmp_path):
+    """Nothing is shown then; a file has to go somewhere."""
+    shell = f"{FFTOOL} info {model_path} >&-; echo $? >&2; {FFTOOL} render {model_path} -o - >&-; echo $? >&2"
+    done = subprocess.run(["sh", "-c", shell], cwd=tmp_path, stderr=subprocess.PIPE, text=True, check=False)
+    shown, rendered = done.stderr.split("\n", 1)
+    assert shown == "0"
+    assert rendered.startswith("error: standard output is closed\nhint: ")
+    assert rendered.endswith("\n1\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_bug_is_reported_in_two_lines(run, model_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["fftool.cli.info"], "describe", lambda path: 1 / 0)
+    done = run("info", model_path)
     assert done.returncode == 1
-    assert "standard output is closed" in done.stderr
-
-
-MISTAKEN = """
-import sys
-from fftool.cli import main
-
-sys.modules["fftool.cli.info"].describe = lambda path: 1 / 0
-main()
-"""
-
-
-def test_a_mistake_of_fftools_own_is_told_in_a_line(model_path, tmp_path):
-    command = [sys.executable, "-c", MISTAKEN, "info", model_path]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ZeroDivisionError: division by zero\nhint: this is a mistake in fftool; ")
+    assert done.stderr.startswith("error: ZeroDivisionError: division by zero\nhint: this is a bug in fftool; ")
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_settings_of_matplotlib_change_nothing(run, tmp_path):
-    """Neither what a notebook draws with, nor a file of settings in the folder."""
+@pytest.mark.parametrize("place", ["MPLCONFIGDIR", "HOME"])
+def test_figures_ignore_the_settings_and_warnings_of_matplotlib(run, run_process, tmp_path, place):
+    """A notebook's backend, a file of settings in the folder, and no folder to keep a list of fonts in."""
     arguments = ("encode-viz", "--scale", 2, "--dimension", 4, "-o")
     assert run(*arguments, "plain").returncode == 0
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: red\nfont.size: 30\n")
-    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.gone"}
-    done = run(*arguments, "set", env=environment)
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.gone", place: "/proc/nowhere"}
+    done = run_process(*arguments, "set", env=environment)
     assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "set" / "scales.png").read_bytes() == (tmp_path / "plain" / "scales.png").read_bytes()
-
-
-@pytest.mark.parametrize("place", ["MPLCONFIGDIR", "HOME"])
-def test_libraries_keep_their_warnings_to_themselves(run, tmp_path, place):
-    """As matplotlib's, that it can't keep its list of fonts."""
-    done = run("encode-viz", "--scale", 2, "--dimension", 4, env=os.environ | {place: "/proc/nowhere"})
-    assert done.returncode == 0
-    assert done.stderr == ""
-
-
-def test_what_the_libraries_below_warn_of_and_log(run, photo_path, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(NOISE)
-    for warnings in ({}, {"PYTHONWARNINGS": "default"}):
-        environment = os.environ | {"PYTHONPATH": str(tmp_path)} | warnings
-        done = run("train", photo_path, *QUICK, "--overwrite", env=environment)
-        assert done.returncode == 0
-        assert done.stderr.splitlines() == ["Draw it at any size: fftool render model.st --size 500x500"]
+    for name in ("scales.png", "gaussian-2.png"):
+        assert (tmp_path / "set" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
 
 
 NOISE = """
@@ -214,6 +258,15 @@ class Noisy:
             import logging, warnings
             warnings.warn("noise")
             logging.getLogger("library").warning("noise")
+            print("safetensors is loaded")
 
 sys.meta_path.insert(0, Noisy())
 """
+
+
+@pytest.mark.parametrize("variables", [{}, {"PYTHONWARNINGS": "default"}], ids=["", "PYTHONWARNINGS"])
+def test_hides_warnings_and_logs_of_libraries(run_process, model_path, tmp_path, variables):
+    (tmp_path / "sitecustomize.py").write_text(NOISE)
+    done = run_process("info", model_path, env=os.environ | {"PYTHONPATH": str(tmp_path)} | variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("safetensors is loaded\nsource ")

@@ -1,8 +1,9 @@
-"""fftool render: checkpoints into pictures of any size."""
+"""fftool render: checkpoints into files of any size."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -12,17 +13,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fftool.checkpoint import describe, load
-from fftool.cli import bars, batch, options, terminal
-from fftool.cli.batch import Job, Result
+from fftool import media
+from fftool.checkpoint.reading import describe, load, medium_of
+from fftool.cli import jobs, options
+from fftool.cli import progress as bars
+from fftool.cli.errors import CommandError, UsageError
+from fftool.cli.jobs import Job, Result
+from fftool.cli.output import Output
 from fftool.config import Device, SignalConfig, TrainingConfig, check_bits
-from fftool.errors import FFToolError, SettingError
-from fftool.files import check_space, check_writable
+from fftool.files import check_space, check_writable, new_folder
+from fftool.interrupts import uninterrupted
 from fftool.region import Region
 
 if TYPE_CHECKING:
-    from fftool.media.image import Format
-    from fftool.network import CoordinateMLP
+    from fftool.media.base import Format, Medium
+    from fftool.models.network import CoordinateMLP
 
 STDOUT = Path("-")
 
@@ -35,152 +40,151 @@ def render(
         typer.Option(
             "--output",
             "-o",
-            help="The picture to write; - is standard output; for several models, the folder.",
+            metavar="PATH",
+            help="The file to write; - is standard output; for several checkpoints, a folder.",
             show_default="MODEL-WIDTHxHEIGHT.png",
         ),
     ] = None,
     crop: options.Crop = None,
     bits: Annotated[
         int | None,
-        typer.Option("--bits", help="Bits a channel, 8 or 16.", show_default="as trained, if the format holds it"),
+        typer.Option("--bits", help="Bits per channel, 8 or 16.", show_default="as trained, if the format holds it"),
     ] = None,
     device: options.Device = TrainingConfig.device,
     threads: options.Threads = TrainingConfig.threads,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Draw a checkpoint at any width and height.
+    """Render a checkpoint at any width and height.
 
     The suffix of the output names its format: png, jpg, webp, tiff or bmp. A tiff may be larger than memory.
 
-    A crop without a size is drawn as large as fits into the trained size.
+    A crop without a size is rendered as large as fits into the trained size.
 
-    fftool render *.st --size 200% -o pictures
+    fftool render model.st --size 500x500
+
+    fftool render *.st --size 200% -o images
     """
     if bits is not None:
         check_bits(bits)
-    drawn = Drawn(size or options.Pixels(), crop, bits, device, threads)
-    output = output or Path()
-    if len(models) == 1 and output == STDOUT:
+    rendering, out, path = Rendering(size, crop, bits, device, threads), Output(as_json), output or Path()
+    if len(models) == 1 and path == STDOUT:
         _check_stdout(as_json)
-        drawn.to_stdout(models[0])
-    elif len(models) == 1 and not batch.is_folder(output):
-        batch.do(drawn.to_file(models[0], output), overwrite, as_json)
+        rendering.to_stdout(models[0])
+        return
+    if len(models) == 1 and not jobs.is_folder(path):
+        jobs.run_job(rendering.job(models[0], path), overwrite, out)
+        return
+    jobs.check_folder_name(path, media.suffixes())
+    names = jobs.output_names(models)
+    if len(models) == 1:
+        jobs.run_job(rendering.job_in_folder(models[0], path, names[models[0]]), overwrite, out)
     else:
-        from fftool.media.image import FORMATS
-
-        suffixes = [suffix for form in FORMATS for suffix in form.suffixes]
-        folder, names = batch.make_folder(output, suffixes), batch.names_apart(models)
-        if len(models) == 1:
-            batch.do(drawn.plan(models[0], folder, names[models[0]]), overwrite, as_json)
-        else:
-            batch.do_all(models, lambda model: drawn.plan(model, folder, names[model]), overwrite, as_json)
+        jobs.run_jobs(models, lambda model: rendering.job_in_folder(model, path, names[model]), overwrite, out)
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """How to draw checkpoints."""
+class Target:
+    """What to render of one checkpoint."""
 
-    size: options.Pixels
-    crop: Region | None
+    medium: Medium
+    signal: SignalConfig
+    shape: tuple[int, ...]
+    region: Region | None
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """Rendering of checkpoints with the same options."""
+
+    size: str | None
+    crop: str | None
     bits: int | None
     device: Device
     threads: int | None
 
-    def plan(self, model: Path, folder: Path, name: str) -> Job:
-        """Draw one into a folder, under that name and its size."""
-        height, width = self._shape(_signal(model))
-        return self.to_file(model, folder / f"{name}-{width}x{height}.png")
+    def job_in_folder(self, model: Path, folder: Path, name: str) -> Job:
+        """Job that renders a checkpoint into a folder, under a name followed by its size."""
+        target = self._target(model)
+        file = f"{name}-{target.medium.format_size(target.shape)}{target.medium.suffix}"
+        return self.job(model, folder / file, makes_folder=True)
 
-    def to_file(self, model: Path, output: Path) -> Job:
-        """Draw one into a file, once it is known that this is possible."""
-        from fftool.media.image import image_format
+    def job(self, model: Path, output: Path, makes_folder: bool = False) -> Job:
+        """Job that renders a checkpoint into a file, once it is known that this is possible."""
+        target = self._target(model)
+        file_format = target.medium.format_of(output)
+        bits, channels = self._bits(target.signal, file_format), target.signal.channels
+        file_format.check((*target.shape, channels), bits)
+        check_writable(output, model, makes_folder=makes_folder)
+        if file_format.streams:
+            check_space(output, prod(target.shape) * channels * bits // 8)
+        return Job(output, partial(self._run, model, output, target, bits, makes_folder))
 
-        signal, form = _signal(model), image_format(output)
-        (height, width), bits = self._shape(signal), self._depth(signal, form)
-        form.check((height, width, signal.channels), bits)
-        check_writable(output, model)
-        if form.streams:
-            check_space(output, width * height * signal.channels * bits // 8)
-        return Job(output, partial(self._write, model, output, (height, width), bits))
-
-    def _write(self, model: Path, output: Path, shape: tuple[int, int], bits: int) -> Result:
-        from fftool.media.image import write_bands
+    def _run(self, model: Path, output: Path, target: Target, bits: int, makes_folder: bool) -> Result:
+        network = self._network(model)
         from fftool.rendering import render_bands
 
-        network = self._network(model)
-        channels, start = network.config.signal.channels, perf_counter()
-        with bars.progress("Rendering", prod(shape)) as report:
-            bands = render_bands(network, shape, region=self.crop, bits=bits, report=report)
-            write_bands(output, (*shape, channels), bands)
-        height, width = shape
+        medium, shape, channels, start = target.medium, target.shape, target.signal.channels, perf_counter()
+        with (
+            new_folder(output.parent) if makes_folder else nullcontext(),
+            bars.progress("Rendering", prod(shape), medium.short_unit) as update,
+        ):
+            bands = render_bands(network, shape, region=target.region, bits=bits, callback=update)
+            medium.write(output, (*shape, channels), bands)
         document = {
             "output": str(output),
-            "width": width,
-            "height": height,
+            **medium.size_fields(shape),
             "channels": channels,
             "bits": bits,
             "seconds": perf_counter() - start,
         }
-        show = partial(_show, document)
+        show = partial(_show, document, medium.describe_size(shape))
         return Result(document, show, show)
 
     def to_stdout(self, model: Path) -> None:
-        """Draw one as a PNG."""
-        from fftool.media.image import PNG, encode_image
-        from fftool.rendering import render as draw
+        """Render a checkpoint to standard output, in the default format of its medium."""
+        target = self._target(model)
+        file_format = target.medium.formats[0]
+        bits = self._bits(target.signal, file_format)
+        file_format.check((*target.shape, target.signal.channels), bits)
+        network = self._network(model)
+        from fftool.rendering import render as render_network
 
-        signal = _signal(model)
-        shape, bits = self._shape(signal), self._depth(signal, PNG)
-        PNG.check((*shape, signal.channels), bits)
-        with bars.progress("Rendering", prod(shape)) as report:
-            samples = draw(self._network(model), shape, region=self.crop, bits=bits, report=report)
-        encode_image(sys.stdout.buffer, samples, PNG)
+        with bars.progress("Rendering", prod(target.shape), target.medium.short_unit) as update:
+            samples = render_network(network, target.shape, region=target.region, bits=bits, callback=update)
+        target.medium.encode(sys.stdout.buffer, samples)
 
-    def _shape(self, signal: SignalConfig) -> tuple[int, int]:
-        width, height = self.size.of(*_natural_size(signal, self.crop))
-        return height, width
+    def _target(self, model: Path) -> Target:
+        signal = describe(model).config.signal
+        with uninterrupted():
+            medium = medium_of(model, signal)
+        region = None if self.crop is None else medium.parse_crop(self.crop)
+        natural = medium.natural_shape(signal, region)
+        return Target(medium, signal, medium.parse_size("100%" if self.size is None else self.size, natural), region)
 
-    def _depth(self, signal: SignalConfig, form: Format) -> int:
-        return self.bits or min(signal.bits, max(form.bits))
+    def _bits(self, signal: SignalConfig, file_format: Format) -> int:
+        return self.bits or min(signal.bits, max(file_format.bits))
 
     def _network(self, model: Path) -> CoordinateMLP:
-        network = load(model)  # first, so that what is wrong with it is said before torch is loaded
-        from fftool.device import select_device, use_threads
+        network = load(model)  # first, so that a problem with it is reported before torch is loaded
+        with uninterrupted():
+            from fftool import rendering  # noqa: F401
+            from fftool.backend.device import select_device, use_threads
 
-        use_threads(self.threads)
+        use_threads(self.threads or 0)
         return network.to(select_device(self.device))
 
 
-def _signal(model: Path) -> SignalConfig:
-    signal = describe(model).config.signal
-    if signal.axes != ("y", "x"):
-        axes = ", ".join(signal.axes)
-        raise FFToolError(f"{model} has the axes {axes}", "only pictures, with axes y, x, are drawn")
-    return signal
-
-
-def _show(document: dict[str, Any]) -> None:
-    terminal.say(document["output"])
-    size = "{width}x{height} pixels, {channels} × {bits} bits, drawn in {seconds:.1f} s".format(**document)
-    terminal.note(size, style="dim")
-
-
-def _natural_size(signal: SignalConfig, crop: Region | None) -> tuple[float, float]:
-    """The trained width and height; for a crop, the largest of its aspect that fits into them."""
-    height, width = signal.shape
-    if crop is None:
-        return width, height
-    zoom = 1 / max(crop.extent)
-    return width * crop.extent[0] * zoom, height * crop.extent[1] * zoom
+def _show(document: dict[str, Any], size: str, output: Output) -> None:
+    output.line(document["output"])
+    details = "{channels} × {bits} bits, rendered in {seconds:.1f} s".format(**document)
+    output.note(f"{size}, {details}")
 
 
 def _check_stdout(as_json: bool) -> None:
     if as_json:
-        raise SettingError("the picture and the JSON document cannot both be on standard output", "name a file with -o")
+        raise UsageError("-o - and --json both write to standard output", "name a file with -o")
     if sys.__stdout__ is None:
-        raise FFToolError("standard output is closed", "send it somewhere, with > or |, or name a file with -o")
+        raise CommandError("standard output is closed", "redirect it with > or |, or name a file with -o")
     if sys.stdout.isatty():
-        raise FFToolError(
-            "a terminal cannot show the bytes of a picture", "send them on, with > or |, or name a file with -o"
-        )
+        raise CommandError("a terminal cannot show the bytes of a file", "redirect them with > or |, or use -o FILE")

@@ -1,111 +1,131 @@
-"""What came of a training: as rows for people, and as JSON."""
+"""Outcome of a training: as rows for people, and as JSON."""
 
 from __future__ import annotations
 
 import signal
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from fftool import media
+from fftool.checkpoint.format import search_document, to_builtins
 from fftool.cli import terminal
-from fftool.cli.batch import Result
-from fftool.config import Config, EncodingConfig, Holdout, ScaleSearch, TrainingResult
+from fftool.cli.jobs import Result
+from fftool.cli.output import Output
+from fftool.config import Config, Encoding, Holdout, ScaleSearch, TrainingResult, finite, format_psnr
 from fftool.interrupts import exit_code
 
 if TYPE_CHECKING:
-    from fftool.training import Progress
+    from fftool.training.trainer import Progress
 
 
 @dataclass(frozen=True)
-class Report:
-    """A trained network in its file, and how it was trained, if that was just now."""
+class TrainingReport:
+    """A trained network in its file, and its training, if that was just now."""
 
     config: Config
-    result: TrainingResult
+    outcome: TrainingResult
     output: Path
     progress: Progress | None = None
 
     @property
-    def as_result(self) -> Result:
-        """That of the job; a run that a Ctrl-C has left before its end gives its exit code."""
+    def result(self) -> Result:
+        """Result of the job; a run that Ctrl-C stopped before its end has an exit code."""
         stopped = self.progress is not None and self.progress.done < 1
         return Result(self._document, self._show, self._show_briefly, exit_code(signal.SIGINT) if stopped else 0)
 
     @property
     def _document(self) -> dict[str, Any]:
-        config, progress, result = self.config, self.progress, self.result
+        config, progress, outcome = self.config, self.progress, self.outcome
         return {
             "model": str(self.output),
-            "psnr": result.psnr,
-            "ssim": result.ssim,
-            "holdout_psnr": result.holdout_psnr,
-            "loss": result.loss,
+            "psnr": finite(outcome.psnr),
+            "ssim": outcome.ssim,
+            "holdout_psnr": finite(outcome.holdout_psnr),
+            "exact": list(outcome.exact),
+            "loss": outcome.loss,
             "seconds": progress.seconds if progress else None,
-            "epochs": result.epochs,
+            "epochs": outcome.epochs,
             "pixels_per_second": progress.rate if progress else None,
-            "parameters": config.parameters,
+            "parameters": config.n_parameters,
             "device": config.training.device,
             "precision": config.training.precision,
-            "scale_search": search_document(config.encoding, progress.scale_seconds if progress else None),
-            "config": asdict(config),
+            "scale_search": search_json(config.encoding.search, progress.scale_seconds if progress else None),
+            "config": to_builtins(config, outcome),
         }
 
-    def _show(self) -> None:
+    def _show(self, output: Output) -> None:
         config, progress, training = self.config, self.progress, self.config.training
         rows = scale_row(config.encoding, progress.scale_seconds if progress else None)
-        rows |= quality_rows(self.result, training.holdout)
+        rows |= quality_rows(self.outcome, training.holdout)
         if progress:
-            how = f"{progress.rate:,.0f} pixels/s on {training.device}, in {training.precision}"
-            rows["time"] = f"{progress.seconds:.1f} s ({how})"
-        rows["parameters"] = f"{config.parameters:,}"
-        rows["checkpoint"] = f"{self.output} ({terminal.file_size(self.output.stat().st_size)})"
-        terminal.show_rows(rows)
-        terminal.note(f"Draw it at any size: fftool render {terminal.typed(self.output)} --size 500x500", style="dim")
-        _tell_if_missed(config, self.result)
+            rate = f"{progress.rate:,.0f} {_unit(config)}/s"
+            rows["time"] = f"{progress.seconds:.1f} s ({rate} on {training.device}, in {training.precision})"
+        rows["parameters"] = f"{config.n_parameters:,}"
+        rows["checkpoint"] = f"{self.output} ({terminal.format_bytes(self.output.stat().st_size)})"
+        output.rows(rows)
+        size = media.get(config.signal.medium).example_size
+        output.note(f"Next: fftool render {terminal.quote(self.output)} --size {size}")
+        self._note_missed_target()
 
-    def _show_briefly(self) -> None:
-        rows = quality_rows(self.result, self.config.training.holdout)
-        terminal.say(self.output)
-        terminal.note(", ".join(f"{name} {value}" for name, value in rows.items()), style="dim")
+    def _show_briefly(self, output: Output) -> None:
+        output.line(self.output)
+        rows = quality_rows(self.outcome, self.config.training.holdout)
+        output.note(", ".join(f"{name} {value}" for name, value in rows.items()))
+
+    def _note_missed_target(self) -> None:
+        target, encoding, psnr = self.config.training.target_psnr, self.config.encoding, self.outcome.psnr
+        if target < float("inf") and psnr is not None and psnr < target:
+            detailed = encoding.search and encoding.scale_for == "resize"
+            other = "--scale-for detail" if detailed else "another --scale"
+            terminal.note(f"The target of {target:g} dB was not reached. More epochs may reach it, or {other}.")
 
 
-def scale_row(encoding: EncodingConfig, seconds: float | None = None) -> dict[str, str]:
-    """How σ was chosen, as a row; none where somebody named it."""
-    if (search := encoding.scale_search) is None:
+def _unit(config: Config) -> str:
+    return media.get(config.signal.medium).unit
+
+
+def scale_row(encoding: Encoding, seconds: float | None = None) -> dict[str, str]:
+    """Row on how σ was chosen; none where it was given."""
+    if (search := encoding.search) is None:
         return {}
     took = "" if seconds is None else f", in {seconds:.2f} s"
-    return {"scale": f"{search.chosen:g}, {how_chosen(encoding, search)}{took}"}
+    return {"scale": f"{search.chosen:g}, {describe_search(encoding, search)}{took}"}
 
 
-def how_chosen(encoding: EncodingConfig, search: ScaleSearch) -> str:
+def describe_search(encoding: Encoding, search: ScaleSearch) -> str:
     """How σ was chosen, in a few words."""
     return (
-        f"chosen for {encoding.scale_for}: {search.frequency:.3g} cycles a side on average, "
-        f"seen with {search.rate:.3g} pixels a side"
+        f"chosen for {encoding.scale_for}: mean frequency {search.frequency:.3g} cycles per side, "
+        f"at {search.rate:.3g} samples per side"
     )
 
 
-def search_document(encoding: EncodingConfig, seconds: float | None) -> dict[str, Any] | None:
-    """How σ was chosen, as JSON; None where somebody named it."""
-    return asdict(encoding.scale_search) | {"seconds": seconds} if encoding.scale_search else None
+def search_json(search: ScaleSearch | None, seconds: float | None) -> dict[str, Any] | None:
+    """How σ was chosen, as JSON; None where it was given."""
+    return msgspec.to_builtins(search_document(search)) | {"seconds": seconds} if search else None
 
 
-def _tell_if_missed(config: Config, result: TrainingResult) -> None:
-    target, encoding = config.training.target_psnr, config.encoding
-    if target is not None and result.psnr is not None and result.psnr < target:
-        detailed = "--scale-for detail" if encoding.scale_search and encoding.scale_for == "resize" else "another scale"
-        terminal.note(f"{target:g} dB were not reached. More epochs may do it, or {detailed}.")
+def scale_json(scale: Iterable[float]) -> float | list[float] | None:
+    """σ as JSON: a number, a list with one for each axis, or None where it is not used."""
+    scales = list(scale)
+    return scales if len(scales) > 1 else scales[0] if scales else None
 
 
 def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:
-    """PSNR and SSIM as people read them."""
-    from fftool.metrics import decibels
-
-    why = "no 7×7 window fits" if holdout in (None, "lattice") else "the trained pixels form no grid"
+    """PSNR and SSIM as users read them."""
+    reason = "no 7×7 window fits" if holdout in ("none", "lattice") else "the trained samples form no grid"
     rows = {
-        "PSNR": decibels(result.psnr),
-        "SSIM": f"none: {why}" if result.ssim is None else f"{result.ssim:.4f}",
+        "PSNR": _psnr_text(result.psnr),
+        "SSIM": f"none: {reason}" if result.ssim is None else f"{result.ssim:.4f}",
     }
-    if holdout is not None:
-        rows["held-out PSNR"] = decibels(result.holdout_psnr)
+    if holdout != "none":
+        rows["held-out PSNR"] = _psnr_text(result.holdout_psnr)
     return rows
+
+
+def _psnr_text(psnr: float | None) -> str:
+    return "not measured" if psnr is None else format_psnr(psnr)

@@ -1,113 +1,122 @@
-"""fftool train --resume: a run that goes on from its checkpoint."""
+"""fftool train --resume: a run that continues from its checkpoint."""
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from fftool.checkpoint import Description, describe, load_run, shown
+from fftool.checkpoint.reading import Description, describe, load_run, medium_of
 from fftool.cli import options, terminal
-from fftool.cli.batch import Job, Result
-from fftool.cli.reports import Report
-from fftool.cli.runs import Keeper, learn
+from fftool.cli.errors import CommandError, UsageError
+from fftool.cli.jobs import Job, Result
+from fftool.cli.reports import TrainingReport
+from fftool.cli.settings import NAMES
 from fftool.config import SavingConfig, TrainingConfig
-from fftool.errors import FFToolError, SettingError
+from fftool.errors import shorten
 from fftool.files import check_writable, reserved
+from fftool.interrupts import uninterrupted
 
 if TYPE_CHECKING:
-    from fftool.state import Run
+    from fftool.training.state import Run
 
-CHANGEABLE = ("epochs", "device", "threads")  # of a run that goes on
+CHANGEABLE = ("epochs", "device", "threads")  # settings of a resumed run
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """A checkpoint to go on with, and what was asked for."""
+    """A checkpoint to continue, and the request. `changed` names the settings that were given."""
 
     model: Path
     output: Path
-    picture: Path | None
-    changes: dict[str, Any]  # to the settings of training
+    file: Path | None
+    training: TrainingConfig
+    changed: tuple[str, ...]
     saving: SavingConfig
 
     def run(self) -> Result:
-        """Train on, or say that there is nothing left to do."""
+        """Continue the training, or report that it is complete."""
         with reserved(self.output):
             description = describe(self.model)
-            if not (description.resume or "epochs" in self.changes):
+            with uninterrupted():
+                medium = medium_of(self.model, description.config.signal)
+            if not (description.resume or "epochs" in self.changed):
                 return self._already_complete(description)
-            picture = self.picture or self._find_picture(description)
-            from fftool.media.image import read_image
-
-            signal = read_image(picture)
-            from fftool.training import resume
-
-            course = resume(signal, self._changed(load_run(self.model)))
-            return learn(course, signal, Keeper(self.output, picture, self.saving.every)).as_result
+            file = self.file or self._find_file(description)
+            signal = medium.read(file)
+            with uninterrupted():
+                from fftool.cli.training_run import Saver, run_training
+                from fftool.training.trainer import resume
+            course = resume(signal, self._with_changes(load_run(self.model)))
+            return run_training(course, signal, medium, Saver(self.output, file, self.saving.every)).result
 
     def _already_complete(self, description: Description) -> Result:
-        training = description.config.training
-        epochs = training.result.epochs if training.result else training.epochs
-        how = f"fftool train --resume {terminal.typed(self.model)} --epochs {2 * epochs}"
-        if self.output != self.model or training.result is None:
-            raise FFToolError(
-                f"{self.model} is complete, and there is nothing to go on with", f"to train it further: {how}"
-            )
-        terminal.note(f"{self.model} is complete. To train it further: {how}")
-        return Report(description.config, training.result, self.model).as_result
+        result = description.result
+        epochs = result.epochs if result else description.config.training.epochs
+        command = f"fftool train --resume {terminal.quote(self.model)} --epochs {2 * epochs}"
+        if self.output != self.model or result is None:
+            raise CommandError(f"{self.model} is complete: there is nothing to resume", f"to train longer: {command}")
+        terminal.note(f"{self.model} is complete. To train longer: {command}")
+        return TrainingReport(description.config, result, self.model).result
 
-    def _find_picture(self, description: Description) -> Path:
-        """Where it was; else a file of its name here, or beside the model."""
+    def _find_file(self, description: Description) -> Path:
+        """The signal's file at its old path, or one of its name here or beside the model."""
         name = Path(description.config.signal.source).name
-        places = [Path(description.resume.picture)] if description.resume and description.resume.picture else []
+        places = [Path(description.resume.source)] if description.resume and description.resume.source else []
         places += [Path(name), self.model.parent / name] if name else []
         for place in places:
-            with suppress(OSError, ValueError):  # a path from a file may be none at all
+            with suppress(OSError, ValueError):  # a path in a file may be no path at all
                 if place.is_file():
                     return place
-        where = f"not at {shown(places[0])} any more" if places else "unknown"
-        raise FFToolError(
-            f"the picture that {self.model} learns is {where}",
-            f"name it: fftool train PICTURE --resume {terminal.typed(self.model)}",
+        where = f"no longer at {shorten(places[0])}" if places else "unknown"
+        raise CommandError(
+            f"the file that {self.model} was trained on is {where}",
+            f"name it: fftool train FILE --resume {terminal.quote(self.model)}",
         )
 
-    def _changed(self, run: Run) -> Run:
-        """The run with the settings that were asked for."""
+    def _with_changes(self, run: Run) -> Run:
+        """The run with the settings that were given."""
+        from fftool.backend.device import select_device
+
         config, position = run.network.config, run.position
-        training = replace(config.training, **self.changes)
-        if "epochs" in self.changes:  # they decide, and not a time or a PSNR that it had before
-            if training.epochs <= position.epoch:
-                raise SettingError(
-                    f"{self.model} has been trained for {position.epoch} epochs already",
-                    f"ask for more in all: --epochs {2 * position.epoch}",
+        training = config.training
+        if "device" in self.changed:
+            training = replace(training, device=select_device(self.training.device))
+        if "threads" in self.changed:
+            training = replace(training, threads=self.training.threads or 0)
+        if "epochs" in self.changed:  # they decide, and not a time or a PSNR that was set before
+            if self.training.epochs <= position.epoch:
+                raise UsageError(
+                    f"{self.model} has already been trained for {position.epoch} epochs",
+                    f"give the total: --epochs {2 * position.epoch}",
                 )
-            training = replace(training, seconds=None, target_psnr=None)
-            position = replace(position, over=False)
+            training = replace(training, epochs=self.training.epochs, seconds=math.inf, target_psnr=math.inf)
+            position = replace(position, finished=False)
         run.network.config = replace(config, training=training)
         return replace(run, position=position)
 
 
-def resumption(
+def resume_job(
     context: typer.Context,
     model: Path,
-    pictures: list[Path],
+    files: list[Path],
     output: Path | None,
     training: TrainingConfig,
     saving: SavingConfig,
 ) -> Job:
-    """What is to be done to go on with a run. Raises SettingError for options that it has settled."""
-    names = ["scale", "encoding", *(name for part in options.SETTINGS.values() for name in part)]
-    if settled := options.given(context, [name for name in names if name not in CHANGEABLE]):
-        raise SettingError(f"{settled[0]} is settled in {model}", f"leave {settled[0]} out, or train anew")
-    if len(pictures) > 1:
-        raise SettingError("--resume goes on with one picture", "name one, or none if it is where it was")
-    changes = {name: getattr(training, name) for name in CHANGEABLE if options.given(context, [name])}
-    picture = pictures[0] if pictures else None
+    """Job that continues a run. Raises UsageError for options that the run has fixed."""
+    fixed = [name for name in ("scale", "encoding", *NAMES) if name not in CHANGEABLE]
+    if given := options.given(context, fixed):
+        raise UsageError(f"{given[0]} is fixed in {model}", f"leave {given[0]} out, or train from scratch")
+    if len(files) > 1:
+        raise UsageError("--resume continues one run, with one file", "name the file, or none if it has not moved")
+    changed = tuple(name for name in CHANGEABLE if options.given(context, [name]))
     describe(model)
     output = output or model
-    check_writable(output, *pictures)
-    return Job(output, Resumption(model, output, picture, changes, saving).run, goes_on=output == model)
+    check_writable(output, *files)
+    resumption = Resumption(model, output, files[0] if files else None, training, changed, saving)
+    return Job(output, resumption.run, continues_output=output == model)

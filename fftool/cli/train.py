@@ -1,37 +1,44 @@
-"""fftool train: pictures into checkpoints."""
+"""fftool train: files into checkpoints."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fftool.cli import batch, options
-from fftool.cli.batch import Job, Result
-from fftool.cli.resume import resumption
-from fftool.cli.runs import Keeper, learn
+from fftool import media
+from fftool.cli import jobs, options
+from fftool.cli.errors import UsageError, help_hint
+from fftool.cli.jobs import Job, Result
+from fftool.cli.output import Output
+from fftool.cli.resume import resume_job
+from fftool.cli.settings import TrainingOptions, with_training_options
 from fftool.config import EncodingConfig, SavingConfig
-from fftool.errors import FFToolError, SettingError
-from fftool.files import check_writable, reserved
+from fftool.errors import WriteError
+from fftool.files import check_writable, new_folder, reserved
+from fftool.interrupts import uninterrupted
 
 SUFFIXES = (".st", ".safetensors")
+DEFAULT_OUTPUT = Path("model.st")
 
 
-@options.with_settings
+@with_training_options
 def train(
     context: typer.Context,
-    settings: options.Settings,
-    pictures: options.Pictures = None,
+    settings: TrainingOptions,
+    files: options.Files = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="The checkpoint to write; for several pictures, the folder.",
-            show_default="model.st, or what is resumed",
+            metavar="PATH",
+            help="The checkpoint to write; for several files, a folder.",
+            show_default=f"{DEFAULT_OUTPUT}, or the resumed one",
         ),
     ] = None,
     resume: options.Resume = None,
@@ -41,50 +48,65 @@ def train(
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Fit a network to a picture and save it as a checkpoint.
+    """Fit a network to an image and save it as a checkpoint.
 
-    Ctrl-C stops early and keeps what was learnt so far.
+    Ctrl-C stops early and saves what has been trained.
+
+    fftool train photo.jpg --scale 25
 
     fftool train --resume model.st
 
     fftool train *.jpg -o models
     """
-    saving, pictures = SavingConfig(every=save_every), pictures or []
+    saving, files, out = SavingConfig(every=save_every), files or [], Output(as_json)
     if output == Path("-"):
-        raise SettingError("a checkpoint is not written to standard output", "name a file with -o")
+        raise UsageError("a checkpoint cannot be written to standard output", "name a file with -o")
     if resume:
-        batch.do(resumption(context, resume, pictures, output, settings.training, saving), overwrite, as_json)
+        jobs.run_job(resume_job(context, resume, files, output, settings.training, saving), overwrite, out)
         return
     settings = replace(settings, encoding=replace(settings.encoding, kind=encoding, scale=scale))
     options.check_scale_for(context, [settings.encoding])
-    if not pictures:
-        raise SettingError("there is no picture to learn", "fftool train --help")
-    if len(pictures) == 1:
-        path = output or Path("model.st")
-        path = batch.make_folder(path, SUFFIXES) / f"{pictures[0].stem}.st" if batch.is_folder(path) else path
-        batch.do(_job(path, settings, saving, pictures[0]), overwrite, as_json)
+    if not files:
+        raise UsageError("no file to train on", help_hint())
+    fitting = Fitting(settings, saving)
+    path = output or (DEFAULT_OUTPUT if len(files) == 1 else Path())
+    if len(files) == 1 and not jobs.is_folder(path):
+        jobs.run_job(fitting.job(files[0], path), overwrite, out)
         return
-    folder, names = batch.make_folder(output or Path(), SUFFIXES), batch.names_apart(pictures)
+    jobs.check_folder_name(path, SUFFIXES)
+    names = jobs.output_names(files)
 
-    def plan(picture: Path) -> Job:
-        return _job(folder / f"{names[picture]}.st", settings, saving, picture)
+    def make_job(file: Path) -> Job:
+        return fitting.job(file, path / f"{names[file]}.st", makes_folder=True)
 
-    batch.do_all(pictures, plan, overwrite, as_json)
-
-
-def _job(output: Path, settings: options.Settings, saving: SavingConfig, picture: Path) -> Job:
-    if output.exists() and not output.is_file():
-        raise FFToolError(f"{output} is no regular file, and a checkpoint is replaced now and then", "name one with -o")
-    check_writable(output, picture)
-    return Job(output, partial(_train, output, settings, saving, picture))
+    if len(files) == 1:
+        jobs.run_job(make_job(files[0]), overwrite, out)
+    else:
+        jobs.run_jobs(files, make_job, overwrite, out)
 
 
-def _train(output: Path, settings: options.Settings, saving: SavingConfig, picture: Path) -> Result:
-    from fftool.media.image import read_image
+@dataclass(frozen=True)
+class Fitting:
+    """Training of files with the same settings."""
 
-    signal = read_image(picture)
-    from fftool.training import fit
+    settings: TrainingOptions
+    saving: SavingConfig
 
-    with reserved(output):
-        course = fit(signal, settings.encoding, settings.network, settings.training)
-        return learn(course, signal, Keeper(output, picture, saving.every)).as_result
+    def job(self, file: Path, output: Path, makes_folder: bool = False) -> Job:
+        """Job that trains on a file, once it is known that its output can be written."""
+        if output.exists() and not output.is_file():
+            raise WriteError(output, "is not a regular file, as a checkpoint that is replaced now and then has to be")
+        check_writable(output, file, makes_folder=makes_folder)
+        return Job(output, partial(self._run, file, output, makes_folder))
+
+    def _run(self, file: Path, output: Path, makes_folder: bool) -> Result:
+        with uninterrupted():
+            medium = media.recognize(file)
+        signal = medium.read(file)
+        with uninterrupted():
+            from fftool.cli.training_run import Saver, run_training
+            from fftool.training.trainer import fit
+        settings = self.settings
+        with new_folder(output.parent) if makes_folder else nullcontext(), reserved(output):
+            course = fit(signal, settings.encoding, settings.network, settings.training)
+            return run_training(course, signal, medium, Saver(output, file, self.saving.every)).result

@@ -1,1 +1,72 @@
-"""Files to signals and back: one module for each kind of medium."""
+"""Media: kinds of signals, each in a folder of its own, and the registry that finds them.
+
+A new medium is a subclass of `Medium` and one entry in `_MEDIA`, or a call of `register`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fftool.config import DEFAULT_MEDIUM, SignalConfig
+from fftool.errors import FFToolError
+from fftool.files import check_readable
+
+if TYPE_CHECKING:
+    from fftool.media.base import Medium
+    from fftool.signal import Signal
+
+START = 16  # bytes of a file that tell its medium
+
+
+def _image() -> Medium:
+    return import_module("fftool.media.image.medium").ImageMedium()  # type: ignore[no-any-return]
+
+
+# Asked in this order, so that images come last: they take every file, and say what is wrong with it.
+_MEDIA: dict[str, Callable[[], Medium]] = {DEFAULT_MEDIUM: _image}
+
+
+def register(name: str, factory: Callable[[], Medium]) -> None:
+    """Add a medium, which is asked before all others whether it recognizes a file."""
+    others = {other: make for other, make in _MEDIA.items() if other != name}
+    _MEDIA.clear()
+    _MEDIA.update({name: factory} | others)
+
+
+def get(name: str = DEFAULT_MEDIUM) -> Medium:
+    """The medium of that name. Raises FFToolError if there is none."""
+    if name not in _MEDIA:
+        raise FFToolError(f"unknown medium {name!r}: expected one of {', '.join(_MEDIA)}")
+    return _MEDIA[name]()
+
+
+def suffixes() -> tuple[str, ...]:
+    """Suffixes of all formats that any medium writes."""
+    return tuple(suffix for name in _MEDIA for suffix in get(name).suffixes)
+
+
+def of(signal: SignalConfig) -> Medium:
+    """The medium of a signal. Raises FFToolError if there is none, or the signal has other axes."""
+    medium = get(signal.medium)
+    if not medium.accepts(signal):
+        raise FFToolError(
+            f"the axes are {', '.join(signal.axes)}: expected {', '.join(medium.axes)} for the medium {medium.name!r}"
+        )
+    return medium
+
+
+def recognize(path: str | Path) -> Medium:
+    """The medium of a file, by its content. Raises ReadError if it cannot be read."""
+    path = Path(path)
+    check_readable(path)
+    with path.open("rb") as file:
+        start = file.read(START)
+    return next(medium for name in _MEDIA if (medium := get(name)).recognizes(path, start))
+
+
+def open(path: str | Path) -> Signal:
+    """Signal in a file of any medium. Raises ReadError and MediaError."""
+    return recognize(path).read(Path(path))

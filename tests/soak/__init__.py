@@ -1,1 +1,1 @@
-"""Trials of minutes rather than seconds, for what happens once in a thousand times: `python -m tests.soak.kills`."""
+"""Trials that take minutes, for failures as rare as one in a thousand: `python -m tests.soak.kills`."""

@@ -1,8 +1,8 @@
-"""Read thousands of changed checkpoints: each is to be described, drawn and resumed, or refused with an FFToolError.
+"""Read thousands of changed checkpoints: each must be described, rendered and resumed, or refused with an FFToolError.
 
-`python -m tests.soak.checkpoints --count 20000` makes them of two real ones, as `tests/checkpoints.py` does, and tells
-how far they came, the longest time and the most memory. The first that ends otherwise is the last: it is kept, and its
-traceback shown.
+`python -m tests.soak.checkpoints --count 20000` makes them from real ones, as `tests/checkpoints.py` does, and reports
+how far they went, the longest time and the most memory. The first one that ends otherwise ends the trial with its
+traceback, and is kept.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         start = perf_counter()
         try:
             stages[attempt(path, signal)] += 1
-        except Exception:  # which hypothesis would want to see again
+        except Exception:  # hypothesis would try to reproduce it
             failures.append(traceback.format_exc())
         longest = max(longest, perf_counter() - start)
 
@@ -57,12 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         number += 1
         print(f"{len(seen):,} files", end="\r", flush=True)
     if failures:
-        sys.exit(f"{path}\n{failures[0]}")
-    print(f"{len(seen):,} files, of which each was read or refused with an FFToolError:")
+        sys.exit(f"FAILED: {path}\n{failures[0]}")
+    print(f"{len(seen):,} files, each of which was read or refused with an FFToolError:")
     for stage, count in stages.most_common():
         print(f"  {count:,} {stage}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    print(f"the longest took {longest:.2f} s, and all of them within {peak:.0f} MB, with torch and this trial")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    print(f"the longest took {longest:.2f} s; all of them stayed within {peak / 1e6:.0f} MB, with torch and this trial")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Devices, memory and kernels: everything that knows torch beyond its tensors."""

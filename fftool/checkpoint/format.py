@@ -1,0 +1,350 @@
+"""The checkpoint on disk: names, shapes and JSON documents, and what they mean.
+
+One safetensors file, readable with safetensors and numpy alone (README shows how). Tensors are float32 and named as in
+the network. The metadata has `format`, `format_version` and `config`, a JSON document. The file of an unfinished run
+also has `resume`, another document, and tensors whose names begin with it.
+
+Format 2 is written where format 1 cannot hold a network: one σ for each axis, or a medium other than an image. The
+documents keep their first names for ever (`cells`, `retreats`, `over`), whatever fftool calls these today. Nothing here
+needs torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from fftool.config import (
+    DEFAULT_MEDIUM,
+    Config,
+    Device,
+    Encoding,
+    EncodingConfig,
+    EncodingKind,
+    Loss,
+    NetworkConfig,
+    OptimizerName,
+    Precision,
+    ScaleCandidate,
+    ScaleGoal,
+    ScaleSearch,
+    Schedule,
+    SignalConfig,
+    TrainingConfig,
+    TrainingResult,
+    TrainingSettings,
+    require,
+)
+from fftool.holdout import training_size
+from fftool.training.defaults import resolve_defaults
+from fftool.training.state import Position
+
+FORMAT = "fftool"
+VERSIONS = ("1", "2")
+METADATA = {"format", "format_version", "config", "resume"}
+RESUME = "resume."  # prefix of tensors that only an unfinished run has
+ROLLBACK = "good."  # prefix, behind RESUME, of the state that it can roll back to
+
+
+class _Document(Struct, kw_only=True, forbid_unknown_fields=True):
+    """Base of all documents: an unknown setting may change the meaning of a network, and is refused."""
+
+
+class SignalDocument(_Document):
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
+    channels: int
+    bits: int
+    medium: str | UnsetType = UNSET  # format 2
+    source: str = ""
+    sha256: str = ""
+
+
+class CandidateDocument(_Document):
+    scale: float
+    score: float
+
+
+class SearchDocument(_Document):
+    method: str
+    frequency: float
+    rate: float
+    cells: int
+    candidates: tuple[CandidateDocument, ...]
+    chosen: float
+
+
+class EncodingDocument(_Document):
+    kind: EncodingKind = EncodingConfig.kind
+    dimension: int = EncodingConfig.dimension
+    scale: Literal["auto"] | float | tuple[float, ...] = "auto"  # "auto" where it is unused
+    scale_for: ScaleGoal = EncodingConfig.scale_for
+    scale_search: SearchDocument | None = None
+
+
+class NetworkDocument(_Document):
+    hidden: int = NetworkConfig.hidden
+    layers: int = NetworkConfig.layers
+
+
+class ResultDocument(_Document):
+    epochs: int
+    steps: int
+    loss: float
+    psnr: float | None = None  # null where it is exact
+    ssim: float | None = None
+    holdout_psnr: float | None = None
+    retreats: int = 0
+    exact: tuple[str, ...] | UnsetType = UNSET  # absent where nothing is, and in files of earlier versions
+
+
+class TrainingDocument(_Document):
+    epochs: int = TrainingConfig.epochs
+    seconds: float | None = None
+    target_psnr: float | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    optimizer: OptimizerName = TrainingConfig.optimizer
+    schedule: Schedule | None = None
+    precision: Precision = "float32"
+    loss: Loss = TrainingConfig.loss
+    holdout: Literal["lattice"] | float | None = None
+    seed: int = TrainingConfig.seed
+    device: Device = "cpu"
+    threads: int | None = None
+    result: ResultDocument | None = None
+
+
+class ConfigDocument(_Document):
+    signal: SignalDocument
+    encoding: EncodingDocument
+    network: NetworkDocument
+    training: TrainingDocument
+    version: str
+
+
+class PositionDocument(_Document):
+    step: int = 0
+    epoch: int = 0
+    cells: int = 0
+    loss: float = 0.0
+    squared_error: float = 0.0
+    seconds: float = 0.0
+    scale_seconds: float = 0.0
+    retreats: int = 0
+    over: bool = False
+    first_step: int | UnsetType = UNSET  # absent where it is 0, and in files of earlier versions
+
+
+class ResumeDocument(_Document):
+    position: PositionDocument
+    good: PositionDocument
+    picture: str = ""  # path of the signal
+
+
+def format_version(config: Config) -> str:
+    """Lowest format that holds a network."""
+    return "2" if len(config.encoding.scale) > 1 or config.signal.medium != DEFAULT_MEDIUM else "1"
+
+
+def tensor_shapes(config: Config) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a network's tensors."""
+    n_axes = len(config.signal.axes)
+    shapes: dict[str, tuple[int, ...]] = {}
+    if n_frequencies := config.encoding.n_frequencies(n_axes):
+        shapes["encoding.B"] = (n_axes, n_frequencies)
+    for i, (inputs, outputs) in enumerate(pairwise(config.widths)):
+        shapes[f"layers.{i}.weight"] = (outputs, inputs)
+        shapes[f"layers.{i}.bias"] = (outputs,)
+    return shapes
+
+
+def to_document(config: Config, result: TrainingResult | None) -> ConfigDocument:
+    """The document of a network and of the outcome of its training."""
+    signal, network = config.signal, config.network
+    return ConfigDocument(
+        signal=SignalDocument(
+            axes=signal.axes,
+            shape=signal.shape,
+            channels=signal.channels,
+            bits=signal.bits,
+            medium=UNSET if format_version(config) == "1" else signal.medium,
+            source=signal.source,
+            sha256=signal.sha256,
+        ),
+        encoding=_encoding_document(config.encoding),
+        network=NetworkDocument(hidden=network.hidden, layers=network.layers),
+        training=_training_document(config.training, result),
+        version=config.version,
+    )
+
+
+def to_builtins(config: Config, result: TrainingResult | None) -> dict[str, Any]:
+    """The same document as dictionaries and lists, for JSON."""
+    document: dict[str, Any] = msgspec.to_builtins(to_document(config, result))
+    return document
+
+
+def from_document(document: ConfigDocument) -> tuple[Config, TrainingResult | None]:
+    """Config and result in a document. Raises FFToolError for values that they cannot have."""
+    signal, network = document.signal, document.network
+    config = Config(
+        signal=SignalConfig(
+            axes=signal.axes,
+            shape=signal.shape,
+            channels=signal.channels,
+            bits=signal.bits,
+            medium=DEFAULT_MEDIUM if signal.medium is UNSET else signal.medium,
+            source=signal.source,
+            sha256=signal.sha256,
+        ),
+        encoding=_encoding(document.encoding),
+        network=NetworkConfig(hidden=network.hidden, layers=network.layers),
+        training=_training(document.training, signal.shape),
+        version=document.version,
+    )
+    result = document.training.result
+    return config, None if result is None else _result(result, config.training)
+
+
+def _encoding_document(encoding: Encoding) -> EncodingDocument:
+    search = encoding.search
+    return EncodingDocument(
+        kind=encoding.kind,
+        dimension=encoding.dimension,
+        scale=encoding.request.scale,
+        scale_for=encoding.scale_for,
+        scale_search=search_document(search) if search else None,
+    )
+
+
+def search_document(search: ScaleSearch) -> SearchDocument:
+    """The document of a search for σ."""
+    return SearchDocument(
+        method=search.method,
+        frequency=search.frequency,
+        rate=search.rate,
+        cells=search.n_samples,
+        candidates=tuple(CandidateDocument(scale=each.scale, score=each.score) for each in search.candidates),
+        chosen=search.chosen,
+    )
+
+
+def _encoding(document: EncodingDocument) -> Encoding:
+    request = EncodingConfig(
+        kind=document.kind, dimension=document.dimension, scale=document.scale, scale_for=document.scale_for
+    )
+    found = document.scale_search
+    if found is None:
+        return request.resolve()
+    require(request.scale == found.chosen, "scale", request.scale, f"{found.chosen:g}, which its search came to")
+    return replace(
+        request.resolve(),
+        search=ScaleSearch(
+            method=found.method,
+            frequency=found.frequency,
+            rate=found.rate,
+            n_samples=found.cells,
+            candidates=tuple(ScaleCandidate(scale=each.scale, score=each.score) for each in found.candidates),
+            chosen=found.chosen,
+        ),
+    )
+
+
+def _training_document(training: TrainingSettings, result: TrainingResult | None) -> TrainingDocument:
+    return TrainingDocument(
+        epochs=training.epochs,
+        seconds=training.seconds if training.is_timed else None,
+        target_psnr=None if math.isinf(training.target_psnr) else training.target_psnr,
+        batch_size=training.batch_size,
+        learning_rate=training.learning_rate,
+        optimizer=training.optimizer,
+        schedule=training.schedule,
+        precision=training.precision,
+        loss=training.loss,
+        holdout=None if training.holdout == "none" else training.holdout,
+        seed=training.seed,
+        device=training.device,
+        threads=training.threads or None,
+        result=_result_document(result, training) if result else None,
+    )
+
+
+def _training(document: TrainingDocument, shape: tuple[int, ...]) -> TrainingSettings:
+    """Settings in a document; choices that an earlier version left open follow the defaults."""
+    values = {name: getattr(document, name) for name in document.__struct_fields__ if name != "result"}
+    request = TrainingConfig(**values | {"holdout": document.holdout or "none"})
+    device = "cpu" if request.device == "auto" else request.device
+    precision = "float32" if request.precision == "auto" else request.precision
+    return resolve_defaults(request, training_size(shape, request.holdout), device, precision)
+
+
+def _result_document(result: TrainingResult, training: TrainingSettings) -> ResultDocument:
+    # Where every figure was measured and none is exact, the list is left out, so that earlier versions read the file.
+    unmeasured = result.psnr is None or (training.holdout != "none" and result.holdout_psnr is None)
+    psnr, holdout_psnr = (None if value == math.inf else value for value in (result.psnr, result.holdout_psnr))
+    return ResultDocument(
+        epochs=result.epochs,
+        steps=result.steps,
+        loss=result.loss,
+        psnr=psnr,
+        ssim=result.ssim,
+        holdout_psnr=holdout_psnr,
+        retreats=result.rollbacks,
+        exact=result.exact if result.exact or unmeasured else UNSET,
+    )
+
+
+def _result(document: ResultDocument, training: TrainingSettings) -> TrainingResult:
+    exact = document.exact
+    if exact is UNSET:  # everything was measured: a missing figure was exact
+        exact = ("psnr",) if training.holdout == "none" else ("psnr", "holdout_psnr")
+    figures = {
+        name: math.inf if value is None and name in exact else value
+        for name, value in (("psnr", document.psnr), ("holdout_psnr", document.holdout_psnr))
+    }
+    return TrainingResult(
+        epochs=document.epochs,
+        steps=document.steps,
+        loss=document.loss,
+        ssim=document.ssim,
+        rollbacks=document.retreats,
+        **figures,
+    )
+
+
+def position_document(position: Position) -> PositionDocument:
+    """The document of a position."""
+    return PositionDocument(
+        step=position.step,
+        epoch=position.epoch,
+        cells=position.n_visited,
+        loss=position.loss,
+        squared_error=position.squared_error,
+        seconds=position.seconds,
+        scale_seconds=position.scale_seconds,
+        retreats=position.rollbacks,
+        over=position.finished,
+        first_step=position.first_step or UNSET,
+    )
+
+
+def position(document: PositionDocument) -> Position:
+    """Position in a document. Raises UnfinishedRunError for one that no training reaches."""
+    return Position(
+        step=document.step,
+        epoch=document.epoch,
+        n_visited=document.cells,
+        loss=document.loss,
+        squared_error=document.squared_error,
+        seconds=document.seconds,
+        scale_seconds=document.scale_seconds,
+        rollbacks=document.retreats,
+        finished=document.over,
+        first_step=0 if document.first_step is UNSET else document.first_step,
+    )

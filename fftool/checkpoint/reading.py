@@ -1,0 +1,258 @@
+"""Checkpoints read and checked. Only `load` and `load_run` need torch.
+
+A file may come from anyone: what it says of itself is checked before memory is taken for it, and nothing in it is
+executed or written to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from safetensors import SafetensorError, safe_open
+
+from fftool import media
+from fftool.checkpoint import format
+from fftool.checkpoint.format import RESUME, ROLLBACK, ConfigDocument, ResumeDocument, from_document
+from fftool.config import Config, SignalConfig, TrainingResult
+from fftool.errors import (
+    FFToolError,
+    InconsistentCheckpointError,
+    NewerCheckpointError,
+    NotACheckpointError,
+    UnsuitableCheckpointError,
+    shorten,
+)
+from fftool.files import check_readable
+from fftool.interrupts import uninterrupted
+from fftool.training.state import Position, Run, Snapshot, finished_position
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from fftool.media.base import Medium
+    from fftool.models.network import CoordinateMLP
+
+MAX_HEADER = 2**22  # bytes: 1000 layers and the state of their training take less than half of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorInfo:
+    """Shape and type of a tensor."""
+
+    shape: tuple[int, ...]
+    dtype: str  # as safetensors writes it: F32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfinished:
+    """Position of an unfinished run, and of the state that it can roll back to."""
+
+    position: Position
+    rollback: Position
+    source: str = ""  # path of its signal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """Contents of a checkpoint without its weights."""
+
+    config: Config
+    result: TrainingResult | None
+    tensors: dict[str, TensorInfo]
+    n_parameters: int
+    bytes: int
+    resume: Unfinished | None = None
+
+
+def describe(path: str | Path) -> Description:
+    """Contents of a checkpoint, checked, without loading torch or the weights.
+
+    Raises ReadError if the file is missing or unreadable, NotACheckpointError if it is damaged or of another kind,
+    NewerCheckpointError if this version does not know its format, and InconsistentCheckpointError if its tensors do not
+    fit its config.
+    """
+    with _opened(Path(path)) as (_, description):
+        return description
+
+
+def medium_of(path: str | Path, signal: SignalConfig) -> Medium:
+    """Medium of a checkpoint's signal. Raises UnsuitableCheckpointError if this version has none."""
+    try:
+        return media.of(signal)
+    except FFToolError as error:
+        raise UnsuitableCheckpointError(path, str(error)) from error
+
+
+def load(path: str | Path) -> CoordinateMLP:
+    """Network in a checkpoint, on the CPU, ready to render.
+
+    Raises errors as `describe` does, and InconsistentCheckpointError for weights that are not finite.
+    """
+    with _opened(Path(path)) as (file, description):
+        return _network(Path(path), file, description)
+
+
+def load_run(path: str | Path) -> Run:
+    """Network in a checkpoint, and what it takes to resume its training; a finished one resumes from its end.
+
+    Raises errors as `load` does, and UnsuitableCheckpointError for a network that was not evaluated after its training.
+    """
+    with _opened(Path(path)) as (file, description):
+        network = _network(Path(path), file, description)
+        config, result = description.config, description.result
+        if description.resume:
+            tensors = _resume_tensors(Path(path), file, description)
+            rollback = {name.removeprefix(ROLLBACK): t for name, t in tensors.items() if name.startswith(ROLLBACK)}
+            optimizer = {name: tensor for name, tensor in tensors.items() if not name.startswith(ROLLBACK)}
+            return Run(network, description.resume.position, optimizer, Snapshot(description.resume.rollback, rollback))
+        if result is None:
+            raise UnsuitableCheckpointError(path, "does not say how far it was trained")
+        return Run(network, finished_position(config, result))
+
+
+def _network(path: Path, file: Any, description: Description) -> CoordinateMLP:
+    with uninterrupted():
+        import numpy as np
+    weights: dict[str, NDArray[np.float32]] = {
+        name: file.get_tensor(name) for name in description.tensors if not name.startswith(RESUME)
+    }
+    if not all(np.isfinite(tensor).all() for tensor in weights.values()):  # before torch is loaded, which takes longer
+        raise InconsistentCheckpointError(path, "holds weights that are not finite")
+    with uninterrupted():
+        import torch
+
+        from fftool.models.network import CoordinateMLP
+
+    network = CoordinateMLP(description.config)
+    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.items()})
+    network.result = description.result
+    return network.eval()
+
+
+def _resume_tensors(path: Path, file: Any, description: Description) -> dict[str, Tensor]:
+    """Tensors of an unfinished run, without their prefix, once they are known to be those of its optimizer."""
+    import torch
+
+    from fftool.training.step import state_layout
+
+    parameters, optimizer = state_layout(description.config)
+    expected = optimizer | {ROLLBACK + name: tensor for name, tensor in (parameters | optimizer).items()}
+    found = {name.removeprefix(RESUME): t for name, t in description.tensors.items() if name.startswith(RESUME)}
+    shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    _check_shapes(path, shapes, found, "its unfinished run does not fit its config")
+    return {name: torch.from_numpy(file.get_tensor(RESUME + name)) for name in expected}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Description]]:
+    """A checkpoint and its description, once both are known to be sound."""
+    check_readable(path)
+    try:
+        _check_header(path)
+        with safe_open(path, framework="numpy") as file:
+            tensors = {}
+            for name in sorted(file.keys()):
+                part = file.get_slice(name)
+                tensors[name] = TensorInfo(shape=tuple(part.get_shape()), dtype=part.get_dtype())
+            yield file, _description(path, file.metadata() or {}, tensors)
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path, shorten(error)) from error
+
+
+def _damaged(path: Path, detail: str) -> NotACheckpointError:
+    return NotACheckpointError(path, f"not a whole safetensors file ({detail})")
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a header that is too long to be read, or that has a name twice, of which readers take either."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > MAX_HEADER:
+            raise _damaged(path, f"its header would have {size:,} bytes")
+        header = file.read(size)
+    try:
+        _check_names(header.decode())
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, shorten(error)) from error
+
+
+def _check_names(text: str) -> None:
+    """Raise ValueError unless text is a JSON document with distinct names."""
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+            raise ValueError(f"{name!r} is there twice")
+        return found
+
+    json.loads(text, object_pairs_hook=distinct)
+
+
+def _description(path: Path, metadata: dict[str, str], tensors: dict[str, TensorInfo]) -> Description:
+    if metadata.get("format") != format.FORMAT:
+        raise NotACheckpointError(path, "a safetensors file that fftool did not write")
+    version = metadata.get("format_version")
+    if version not in format.VERSIONS:
+        known = " or ".join(format.VERSIONS)
+        raise NewerCheckpointError(path, f"has checkpoint format {shorten(version)}, expected {known}")
+    for name in metadata.keys() - format.METADATA:
+        raise NewerCheckpointError(path, f"has an unknown setting: {shorten(name)}")
+    config, result = _read(path, metadata.get("config", ""), ConfigDocument, from_document)
+    resume = _read(path, metadata["resume"], ResumeDocument, _unfinished) if "resume" in metadata else None
+    _check_tensors(path, config, tensors)
+    return Description(
+        config=config,
+        result=result,
+        tensors=tensors,
+        n_parameters=config.n_parameters,
+        bytes=path.stat().st_size,
+        resume=resume,
+    )
+
+
+def _unfinished(document: ResumeDocument) -> Unfinished:
+    return Unfinished(
+        position=format.position(document.position),
+        rollback=format.position(document.good),
+        source=document.picture,
+    )
+
+
+Document = TypeVar("Document", ConfigDocument, ResumeDocument)
+Meaning = TypeVar("Meaning")
+
+
+def _read(path: Path, text: str, kind: type[Document], convert: Any) -> Any:
+    """Meaning of a JSON document of that kind."""
+    try:
+        document = msgspec.json.decode(text, type=kind)
+        _check_names(text)
+        return convert(document)
+    except (msgspec.DecodeError, ValueError, RecursionError, FFToolError) as error:
+        if isinstance(error, msgspec.ValidationError) and "unknown field" in str(error):
+            raise NewerCheckpointError(path, f"has an unknown setting: {shorten(error)}") from error
+        raise InconsistentCheckpointError(path, f"has an invalid config: {shorten(error)}") from error
+
+
+def _check_tensors(path: Path, config: Config, tensors: dict[str, TensorInfo]) -> None:
+    found = {name: tensor for name, tensor in tensors.items() if not name.startswith(RESUME)}
+    _check_shapes(path, format.tensor_shapes(config), found, "does not fit its own config")
+
+
+def _check_shapes(path: Path, expected: dict[str, tuple[int, ...]], found: dict[str, TensorInfo], problem: str) -> None:
+    """Raise InconsistentCheckpointError unless there are just the expected tensors, float32 and of these shapes."""
+    for name in sorted(expected.keys() | found.keys()):
+        wanted = f"F32 {expected[name]}" if name in expected else "absent"
+        seen = f"{found[name].dtype} {found[name].shape}" if name in found else "absent"
+        if wanted != seen:
+            detail = f"{shorten(name)} is {shorten(seen)}, expected {wanted}"
+            raise InconsistentCheckpointError(path, f"{problem}: {detail}")

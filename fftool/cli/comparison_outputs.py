@@ -1,0 +1,31 @@
+"""Files that a comparison writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fftool.config import EncodingConfig
+
+
+@dataclass(frozen=True)
+class ComparisonOutputs:
+    """Figures, table and checkpoints of a comparison. `models` has the checkpoint of each variant that is kept."""
+
+    sheet: Path
+    curves: Path | None
+    explanation: Path | None
+    csv: Path | None
+    models: dict[EncodingConfig, Path]
+
+    @property
+    def figures(self) -> list[Path]:
+        return [path for path in (self.sheet, self.curves, self.explanation) if path]
+
+    @property
+    def reports(self) -> list[Path]:
+        return [*self.figures, *([self.csv] if self.csv else [])]
+
+    @property
+    def all(self) -> list[Path]:
+        return [*self.reports, *self.models.values()]

@@ -1,0 +1,137 @@
+"""Errors on the command line: hints that name options, exit codes, and problems of the command line itself."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fftool import errors
+from fftool.errors import FFToolError, FileError, FormatError, OutOfMemoryError, SettingError, WriteError
+
+Hint = str | Callable[[Any], str]
+
+
+class CommandError(FFToolError):
+    """A problem that only a command can have, with a hint of its own."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(CommandError):
+    """Options or arguments that make no sense together."""
+
+    exit_code = 2
+
+
+COMMANDS = ("train", "render", "compare", "encode-viz", "info")
+
+
+def help_hint() -> str:
+    """How to see the help of the command that was typed."""
+    return " ".join(["see fftool", *(name for name in sys.argv[1:2] if name in COMMANDS), "--help"])
+
+
+def output_options() -> str:
+    """The options that name files to write, in the command that was typed."""
+    return "-o, --curves, --explain or --csv" if sys.argv[1:2] == ["compare"] else "-o"
+
+
+MEMORY_HINTS = {
+    "training": "use a smaller --batch-size, --hidden or --dimension",
+    "rendering": "use a smaller --size, or another --device",
+    "reading": "make a smaller copy of the file first",
+    "fftool": "close other programs, or use a smaller file or --size",
+}
+FORMAT_HINTS = {
+    "suffix": "name a file with one of these suffixes",
+    "bits": "use --bits 8, or a .png or .tiff file",
+    "channels": "save the channels one by one",
+    "alpha": "use a .png, .tiff or .webp file",
+    "size": "use a smaller --size, or a .tiff file",
+    "memory": "use a .tif file, which is written while it is rendered, or a smaller --size",
+}
+
+
+def _memory_hint(error: OutOfMemoryError) -> str:
+    return MEMORY_HINTS[error.work]
+
+
+def _format_hint(error: FormatError) -> str:
+    return FORMAT_HINTS[error.limit]
+
+
+def _help_hint(error: FFToolError) -> str:
+    return help_hint()
+
+
+def _path_hint(error: WriteError) -> str:
+    return f"name another path with {output_options()}"
+
+
+# By type, the more special before the more general.
+HINTS: dict[type[FFToolError], Hint] = {
+    SettingError: _help_hint,
+    errors.SignalError: "use another file",
+    errors.HoldoutError: "use a larger file, or leave --holdout out",
+    errors.SignalMismatchError: "name the file that it was trained on, or train from scratch",
+    errors.DeviceError: "use --device cpu, or leave --device out",
+    OutOfMemoryError: _memory_hint,
+    errors.SizeError: "use a smaller --size",
+    errors.DivergenceError: lambda error: f"use a --learning-rate far below {error.learning_rate:g}",
+    errors.NonFiniteError: "train again with a smaller --learning-rate",
+    errors.UnfinishedRunError: "train from scratch",
+    errors.ReadError: "check the path and its permissions",
+    errors.DiskFullError: lambda error: f"free some space, or {_path_hint(error)} on another disk",
+    errors.FileLockedError: lambda error: f"wait until it is done, or {_path_hint(error)}",
+    errors.ForeignFileError: "name a new or empty folder",
+    WriteError: _path_hint,
+    errors.UnknownFormatError: "save it as a PNG, JPEG, WebP, TIFF or BMP first",
+    errors.DamagedFileError: "save or copy the file again",
+    errors.UnsupportedFileError: "save it as a single PNG with 8 or 16 bits per channel first",
+    errors.LargeFileError: "make a smaller copy of it first",
+    FormatError: _format_hint,
+    errors.NotACheckpointError: "copy the file again if it was a checkpoint; fftool train makes a new one",
+    errors.NewerCheckpointError: "upgrade fftool with pipx upgrade fftool, or train from scratch",
+    errors.InconsistentCheckpointError: "copy the file again, or train from scratch",
+    errors.UnsuitableCheckpointError: "name another checkpoint, or train from scratch",
+    FFToolError: _help_hint,
+}
+
+
+def hint(error: FFToolError) -> str:
+    """What to type or do instead."""
+    if isinstance(error, CommandError):
+        return error.hint
+    found = next(found for kind, found in HINTS.items() if isinstance(error, kind))
+    return found if isinstance(found, str) else found(error)
+
+
+def problem(error: FFToolError, path: Path) -> str:
+    """Text of an error beside the name of its file, which it need not repeat."""
+    return error.problem if isinstance(error, FileError) and error.path == path else str(error)
+
+
+def exit_code(error: FFToolError) -> int:
+    """2 where the request itself is wrong, else 1."""
+    return error.exit_code if isinstance(error, CommandError) else 2 if isinstance(error, SettingError) else 1
+
+
+def as_fftool_error(error: Exception) -> FFToolError:
+    """An error of the system as one that the user can act on; others are raised again."""
+    match error:
+        case FFToolError():
+            return error
+        case OSError():
+            detail = error.strerror or str(error) or type(error).__name__
+            where = error.filename or ("standard output" if error.errno else None)
+            text = f"{where}: {detail}" if where else detail
+            return CommandError(text, "name another file, or send the output elsewhere")
+        case MemoryError():
+            return OutOfMemoryError("fftool")
+    raise error

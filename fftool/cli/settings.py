@@ -1,0 +1,63 @@
+"""The settings of a training as options of a command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from fftool.cli import options
+from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Requests that the options below add up to."""
+
+    encoding: EncodingConfig
+    network: NetworkConfig
+    training: TrainingConfig
+
+
+# Options by the request that they belong to, and by their name in it.
+OPTIONS: dict[type, dict[str, Any]] = {
+    EncodingConfig: {"scale_for": options.ScaleFor, "dimension": options.Dimension},
+    NetworkConfig: {"hidden": options.Hidden, "layers": options.Layers},
+    TrainingConfig: {
+        "epochs": options.Epochs,
+        "seconds": options.Seconds,
+        "target_psnr": options.TargetPSNR,
+        "batch_size": options.BatchSize,
+        "optimizer": options.Optimizer,
+        "learning_rate": options.LearningRate,
+        "schedule": options.Schedule,
+        "precision": options.Precision,
+        "loss": options.Loss,
+        "holdout": options.Holdout,
+        "seed": options.Seed,
+        "device": options.Device,
+        "threads": options.Threads,
+    },
+}
+NAMES = [name for part in OPTIONS.values() for name in part]
+
+
+def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all options of a training, which it receives as one argument, `settings`."""
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        requests = [part(**{name: arguments.pop(name) for name in options}) for part, options in OPTIONS.items()]
+        command(**arguments, settings=TrainingOptions(*requests))
+
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(part, name), annotation=option)
+        for part, options in OPTIONS.items()
+        for name, option in options.items()
+    ]
+    vars(run)["__signature__"] = signature.replace(parameters=own + added)
+    return run

@@ -1,0 +1,117 @@
+"""A training in the terminal: saved while it runs, left in good order when it is stopped, and evaluated."""
+
+from __future__ import annotations
+
+import signal as signals
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+import typer
+
+from fftool.checkpoint.writing import save, save_run
+from fftool.cli import progress as bars
+from fftool.cli import terminal
+from fftool.cli.reports import TrainingReport
+from fftool.config import TrainingResult
+from fftool.errors import FFToolError
+from fftool.evaluation import evaluate
+from fftool.files import readable_name
+from fftool.interrupts import exit_code, stop_requests
+from fftool.media.base import Medium
+from fftool.signal import Signal
+from fftool.training.trainer import Progress
+
+
+class Saver:
+    """File that keeps a run of training, from which it can resume."""
+
+    def __init__(self, output: Path, source: Path, every: float) -> None:
+        """Save to `output` that often, in seconds."""
+        self.output, self.source, self.every = output, source, every
+        self.last = monotonic()
+
+    def save(self, progress: Progress) -> None:
+        """Save the run. Raises errors as `save_run` does."""
+        save_run(progress.snapshot(), self.output, readable_name(self.source.absolute()))
+
+    def save_if_due(self, progress: Progress) -> None:
+        """Save now and then. A failure does not stop the training, and leaves the last save as it is."""
+        if monotonic() - self.last < self.every or not progress.network.is_finite:
+            return
+        try:
+            self.save(progress)
+        except FFToolError as error:
+            terminal.note(f"Not saved at {progress.done:.0%}, training continues: {error}")
+        self.last = monotonic()
+
+    @property
+    def how_to_resume(self) -> str:
+        return f"To resume: fftool train --resume {terminal.quote(self.output)}"
+
+
+def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, saver: Saver) -> TrainingReport:
+    """Run a training to its end, save it, and evaluate it.
+
+    A first Ctrl-C stops it at the next step. So does SIGTERM, which ends the command as soon as it is saved.
+    """
+    progress, stopped = _train(course, medium, saver)
+    try:
+        saver.save(progress)  # at once: evaluation takes time on a large signal
+    except FFToolError:
+        if progress.done < 1:
+            raise  # a finished network may still fit without its state
+    if stopped and (progress.done < 1 or stopped != signals.SIGINT):
+        terminal.note(f"Stopped at {progress.done:.0%}, and saved. {saver.how_to_resume}")
+    if stopped and stopped != signals.SIGINT:
+        raise typer.Exit(exit_code(stopped))
+    try:
+        result = _evaluate(progress, signal, medium)
+    except KeyboardInterrupt:
+        terminal.note(f"Not evaluated. {saver.how_to_resume}")
+        raise
+    if progress.done < 1:
+        saver.save(progress)
+    else:
+        save(progress.network, saver.output)
+    return TrainingReport(progress.network.config, result, saver.output, progress)
+
+
+def _train(course: Iterator[Progress], medium: Medium, saver: Saver) -> tuple[Progress, int | None]:
+    """Last state of a run, and the number of the signal that stopped it, if one did."""
+    progress: Progress | None = None
+    try:
+        with stop_requests() as stop, bars.progress("Training", 1, medium.short_unit) as update:
+            for progress in course:
+                if progress.rolled_back:
+                    terminal.note(
+                        f"The loss was not finite: rolled back to the start of epoch {progress.epochs + 1}, "
+                        "with a tenth of the learning rate."
+                    )
+                update(progress.done, partial(format_status, progress, medium))
+                if stop() and progress.network.is_finite:  # if it is not, the next step rolls back
+                    break
+                saver.save_if_due(progress)
+    except FFToolError:
+        if progress is not None and progress.step > 0:
+            saver.save(progress)
+            terminal.note(f"The network before that, after {progress.epochs} epochs, is in {saver.output}.")
+        raise
+    if progress is None:  # a course yields at least its first state
+        raise RuntimeError("the training has yielded no state")
+    return progress, stop()
+
+
+def format_status(progress: Progress, medium: Medium) -> str:
+    """State of a training in a few words."""
+    training = progress.network.config.training
+    epoch = progress.epochs + (progress.done < 1)
+    total = "" if training.is_timed else f"/{training.epochs}"
+    rate = bars.format_rate(progress.rate, medium.short_unit)
+    return f"epoch {epoch}{total}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB  {rate}"
+
+
+def _evaluate(progress: Progress, signal: Signal, medium: Medium) -> TrainingResult:
+    with bars.progress("Evaluating", signal.n_samples, medium.short_unit) as update:
+        return evaluate(progress, signal, update)

@@ -1,0 +1,47 @@
+"""A trained network against its signal: PSNR and SSIM as the signal would be saved."""
+
+from __future__ import annotations
+
+from fftool import media, metrics
+from fftool.config import TrainingResult
+from fftool.holdout import split
+from fftool.metrics import Quality
+from fftool.models.network import CoordinateMLP
+from fftool.rendering import Callback, no_callback, render
+from fftool.signal import Samples, Signal
+from fftool.training.trainer import Progress
+
+
+def evaluate(progress: Progress, signal: Signal, callback: Callback = no_callback) -> TrainingResult:
+    """Outcome of a training: the network, rendered at the trained size and bit depth, compared with its signal.
+
+    It is also recorded as the network's `result`, and so in a checkpoint saved after this. `callback` is called as by
+    `render`.
+    """
+    return record(progress, assess(progress.network, signal, callback)[1])
+
+
+def record(progress: Progress, quality: Quality) -> TrainingResult:
+    """Set the outcome of a training as the network's `result`."""
+    progress.network.result = result = TrainingResult(
+        epochs=progress.epochs,
+        steps=progress.step,
+        loss=progress.loss,
+        rollbacks=progress.rollbacks,
+        psnr=quality.psnr,
+        ssim=quality.ssim,
+        holdout_psnr=quality.holdout_psnr,
+    )
+    return result
+
+
+def assess(network: CoordinateMLP, signal: Signal, callback: Callback = no_callback) -> tuple[Samples, Quality]:
+    """A network rendered like a signal, and its quality.
+
+    Samples that were held out of its training count apart, if it was trained on a grid of this shape.
+    """
+    samples = render(network, signal.shape, bits=signal.bits, callback=callback)
+    training = network.config.training
+    is_same_grid = network.config.signal.shape == signal.shape
+    held_out = split(signal.shape, training.holdout, training.seed) if is_same_grid else None
+    return samples, metrics.compare(signal.samples, samples, held_out, media.get(signal.medium).ssim)

@@ -1,0 +1,190 @@
+"""The interface of a medium: images today, clips, volumes and others in folders of their own.
+
+A medium reads files into signals and writes samples to files. It alone knows how many axes its signals have: how to
+parse a size or a crop, how to name them, which planes have an SSIM, and what to show of a signal in a figure. The
+defaults here serve signals of any number of axes; a medium overrides what differs.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite, prod
+from pathlib import Path
+from typing import BinaryIO, ClassVar
+
+from fftool import metrics
+from fftool.config import SignalConfig
+from fftool.errors import FormatError, SettingError
+from fftool.region import Region
+from fftool.signal import Samples, Signal
+
+EXTENTS = {"x": "WIDTH", "y": "HEIGHT", "z": "DEPTH", "t": "FRAMES"}  # names of sizes along axes
+WHOLE_NUMBER, DECIMAL = r"[1-9]\d{0,9}", r"\d{1,9}(?:\.\d*)?|\.\d+"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A file format that a medium writes. Subclasses add limits of their own to `check`."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    bits: tuple[int, ...] = (8,)
+    streams: bool = False  # written band by band, so that a signal may be larger than memory
+
+    def check(self, shape: tuple[int, ...], bits: int) -> None:
+        """Raise FormatError if the format cannot hold samples with that shape (…, y, x, channels)."""
+        if bits not in self.bits:
+            held = " or ".join(map(str, self.bits))
+            raise FormatError("bits", f"{self.name} holds {held} bits per channel, not {bits}")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A part of a signal as an image with shape (height, width, channels), 1 to 4 channels, and its name if any."""
+
+    samples: Samples
+    title: str = ""
+
+
+class Medium(ABC):
+    """A kind of signal, and the files that hold it."""
+
+    name: ClassVar[str]  # as in a checkpoint's signal.medium
+    axes: ClassVar[tuple[str, ...]]  # in array order
+    formats: ClassVar[Sequence[Format]]  # that are written; the first is the default
+    noun: ClassVar[str] = "signal"  # what the user calls one
+    unit: ClassVar[str] = "samples"  # what the user calls its samples
+    short_unit: ClassVar[str] = "samples"  # the same in a narrow column
+
+    @abstractmethod
+    def recognizes(self, path: Path, start: bytes) -> bool:
+        """Whether a file, given by its path and its first 16 bytes, is of this medium."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Signal:
+        """Signal in a file. Raises MediaError and ReadError."""
+
+    @abstractmethod
+    def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
+        """Write samples with that shape (…, y, x, channels) from bands of rows with shape (rows, x, channels).
+
+        All bands have the same number of rows, but the last one may have fewer. The file appears complete or not at
+        all. Raises FormatError and WriteError.
+        """
+
+    @abstractmethod
+    def encode(self, file: BinaryIO, samples: Samples) -> None:
+        """Write samples in the default format to an open file, which need not be seekable."""
+
+    def previews(self, samples: Samples) -> list[Preview]:
+        """Images that show samples with shape (…, y, x, channels) in a figure, at least one."""
+        return [Preview(samples)]
+
+    def ssim(self, reference: Samples, samples: Samples) -> float | None:
+        """Mean SSIM over the planes of two signals; None where a plane is too small for its window."""
+        return metrics.ssim(reference, samples)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Suffixes of all formats that are written."""
+        return tuple(suffix for each in self.formats for suffix in each.suffixes)
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the default format."""
+        return self.formats[0].suffixes[0]
+
+    def format_of(self, path: Path) -> Format:
+        """Format that a path's suffix names. Raises FormatError if it names none."""
+        for each in self.formats:
+            if path.suffix.lower() in each.suffixes:
+                return each
+        expected = f"one of {', '.join(self.suffixes)}"
+        raise FormatError("suffix", f"{path}: no suffix of a known {self.noun} format: expected {expected}")
+
+    def accepts(self, signal: SignalConfig) -> bool:
+        """Whether a signal has the axes of this medium."""
+        return signal.axes == self.axes
+
+    def format_size(self, shape: Iterable[int]) -> str:
+        """Size as users type it, x first: 640x480."""
+        return "x".join(map(str, reversed(tuple(shape))))
+
+    def describe_size(self, shape: Iterable[int]) -> str:
+        """Size and unit in words: 640x480 pixels."""
+        return f"{self.format_size(shape)} {self.unit}"
+
+    def size_fields(self, shape: Sequence[int]) -> dict[str, int]:
+        """Size along each axis by its name in JSON: width, height."""
+        names = (EXTENTS.get(axis, axis).lower() for axis in self.axes)
+        return dict(reversed(list(zip(names, shape, strict=True))))
+
+    def parse_size(self, text: str, natural: Sequence[float]) -> tuple[int, ...]:
+        """Shape that a size means for a signal whose shape is `natural`: 640x480, 800 (the longest side) or 200%.
+
+        Raises SettingError if the text is none of these.
+        """
+        if re.fullmatch(f"{WHOLE_NUMBER}([xX×]{WHOLE_NUMBER})+", text):
+            sizes = [int(part) for part in re.split("[xX×]", text)]
+            if len(sizes) == len(self.axes):
+                return tuple(reversed(sizes))
+        elif re.fullmatch(WHOLE_NUMBER, text):
+            return _scaled(natural, int(text) / max(natural))
+        elif re.fullmatch(f"({DECIMAL})%", text) and float(text[:-1]) > 0:
+            return _scaled(natural, float(text[:-1]) / 100)
+        raise SettingError("size", repr(text), self.expected_size)
+
+    @property
+    def example_size(self) -> str:
+        """A size to show in hints: 500x500."""
+        return "x".join(["500"] * len(self.axes))
+
+    @property
+    def expected_size(self) -> str:
+        """Sizes that `parse_size` takes, in words."""
+        extents = "x".join(EXTENTS.get(axis, axis.upper()) for axis in reversed(self.axes))
+        lengths = f"{extents}, a longest side" if len(self.axes) > 1 else f"a number of {self.unit}"
+        return f"{lengths} such as 800, or a percentage such as 200%"
+
+    def parse_crop(self, text: str) -> Region:
+        """Region that a crop names: its origin, then its extent, as fractions in coordinate order.
+
+        Raises SettingError if the text has another number of parts, or the region is not within the signal.
+        """
+        names = [*(axis.upper() for axis in reversed(self.axes))]
+        names += [EXTENTS.get(axis, axis.upper()) for axis in reversed(self.axes)]
+        expected = f"{','.join(names)} as fractions, such as {self._example_crop}"
+        try:
+            numbers = [float(part) for part in text.split(",")]
+        except ValueError:
+            raise SettingError("crop", repr(text), expected) from None
+        if len(numbers) != len(names) or not all(map(isfinite, numbers)):
+            raise SettingError("crop", repr(text), expected)
+        half = len(self.axes)
+        try:
+            return Region(origin=tuple(numbers[:half]), extent=tuple(numbers[half:]))
+        except SettingError as error:
+            raise SettingError("crop", repr(text), f"a part of the {self.noun}: {error.expected}") from error
+
+    @property
+    def _example_crop(self) -> str:
+        return ",".join(["0.25"] * len(self.axes) + ["0.5"] * len(self.axes))
+
+    def natural_shape(self, signal: SignalConfig, region: Region | None) -> tuple[float, ...]:
+        """Shape to draw at unless told otherwise: the signal's; for a region, the largest of its aspect that fits."""
+        if region is None:
+            return signal.shape
+        zoom = 1 / max(region.extent)
+        extents = reversed(region.extent)
+        return tuple(length * extent * zoom for length, extent in zip(signal.shape, extents, strict=True))
+
+    def count(self, shape: Iterable[int]) -> str:
+        """Number of samples in a grid, in words: 1,228,800 pixels."""
+        return f"{prod(shape):,} {self.unit}"
+
+
+def _scaled(natural: Sequence[float], factor: float) -> tuple[int, ...]:
+    return tuple(max(1, round(length * factor)) for length in natural)

@@ -1,0 +1,65 @@
+"""Conversion from an image's ICC profile to sRGB, which viewers assume for samples without a profile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+COLOUR_SPACES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}  # as a profile names them
+COLOUR_SPACE_FIELD = slice(16, 20)  # in the header of a profile (ICC.1:2022, table 17)
+
+
+def to_srgb(samples: NDArray[Any], profile: bytes | None) -> NDArray[Any]:
+    """Grey or RGB samples, with alpha or without, converted to sRGB with the same channels.
+
+    They are returned as they are if the profile is missing, broken or for another colour space, and if it differs from
+    sRGB by no more than rounding.
+    """
+    n_colours = samples.shape[2] - (samples.shape[2] in (2, 4))
+    space = "gray" if n_colours == 1 else "rgb"
+    if _is_srgb(profile, space):
+        return samples
+    converted = _convert(samples[..., :n_colours], profile, space)
+    if converted is None:
+        return samples
+    return np.concatenate([converted[..., :n_colours], samples[..., n_colours:]], axis=-1)
+
+
+def cmyk_to_srgb(samples: NDArray[Any], profile: bytes | None) -> NDArray[Any]:
+    """8-bit CMYK samples, 255 for full ink, converted to RGB: by their profile if they have a valid one."""
+    converted = _convert(samples, profile, "cmyk")
+    if converted is not None:
+        return converted
+    height, width, _ = samples.shape
+    return np.asarray(Image.frombytes("CMYK", (width, height), samples.tobytes()).convert("RGB"))
+
+
+def _is_srgb(profile: bytes | None, space: str) -> bool:
+    """Whether a profile leaves each colour of a lattice within 1/255 of its place."""
+    steps = np.linspace(0, 255, 16, dtype=np.uint8)
+    lattice = np.stack(np.meshgrid(*[steps] * (1 if space == "gray" else 3)), axis=-1)
+    lattice = lattice.reshape(16, -1, lattice.shape[-1])
+    converted = _convert(lattice, profile, space)
+    return converted is None or int(np.abs(converted.astype(int) - lattice).max()) <= 1
+
+
+def _convert(samples: NDArray[Any], profile: bytes | None, space: str) -> NDArray[Any] | None:
+    """RGB samples in sRGB; None if there is no valid profile for that colour space."""
+    if not profile or profile[COLOUR_SPACE_FIELD] != COLOUR_SPACES[space]:
+        return None
+    exact = imagecodecs.CMS.FLAGS.NOOPTIMIZE  # the optimized transform is precise to some 11 bits
+    try:
+        return imagecodecs.cms_transform(
+            np.ascontiguousarray(samples[..., 0] if space == "gray" else samples),
+            profile,
+            imagecodecs.cms_profile("srgb"),
+            colorspace=space,
+            outcolorspace="rgb",
+            flags=exact if samples.dtype == np.uint16 else None,
+        )
+    except (ValueError, imagecodecs.CmsError):
+        return None

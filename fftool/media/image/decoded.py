@@ -1,0 +1,72 @@
+"""The result of a decoder: samples as they are stored, how to display them, and the checks that decoders share."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from fftool.errors import LargeFileError, MediaError, UnsupportedFileError
+from fftool.media.image.colour import cmyk_to_srgb, to_srgb
+
+MAX_PIXELS = 178_956_970  # the limit of Pillow too
+
+# EXIF orientations, by what they do to rows and columns.
+TRANSPOSED, MIRRORED, FLIPPED = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
+
+
+class DecodeError(Exception):
+    """A file that a decoder refuses: the type of the error to raise where its path is known, and the problem."""
+
+    def __init__(self, kind: type[MediaError], problem: str) -> None:
+        super().__init__(problem)
+        self.kind, self.problem = kind, problem
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Samples with shape (height, width) or (height, width, channels), and what it takes to display them."""
+
+    samples: NDArray[Any]
+    profile: bytes | None = None  # ICC
+    orientation: object = 1  # EXIF, any value that a file may hold
+    is_cmyk: bool = False
+
+    def upright_srgb(self) -> NDArray[Any]:
+        """Samples with shape (height, width, channels), in sRGB, turned as a viewer shows them."""
+        samples = self.samples if self.samples.ndim == 3 else self.samples[:, :, np.newaxis]
+        samples = (cmyk_to_srgb if self.is_cmyk else to_srgb)(samples, self.profile)
+        if self.orientation in TRANSPOSED:
+            samples = samples.swapaxes(0, 1)
+        if self.orientation in MIRRORED:
+            samples = samples[:, ::-1]
+        if self.orientation in FLIPPED:
+            samples = samples[::-1]
+        return np.ascontiguousarray(samples)
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise DecodeError for an image too large to be decoded."""
+    if width * height > MAX_PIXELS:
+        problem = f"too large: {width}x{height} pixels, expected at most {MAX_PIXELS / 1e6:.0f} million"
+        raise DecodeError(LargeFileError, problem)
+
+
+def check_count(n_images: int) -> None:
+    """Raise DecodeError for an animation, or a file with several pages."""
+    if n_images > 1:
+        raise DecodeError(UnsupportedFileError, f"holds {n_images} images, expected one")
+
+
+def exif_orientation(data: bytes | None) -> object:
+    """Orientation in a block of EXIF data; 1, upright, if there is none, or the block is broken."""
+    exif = Image.Exif()
+    with suppress(Exception):  # Pillow raises errors of all kinds for broken metadata, and the image may be fine
+        exif.load(data or b"")
+    with suppress(Exception):
+        return exif.get(ExifTags.Base.Orientation, 1)
+    return 1

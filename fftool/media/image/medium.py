@@ -1,0 +1,160 @@
+"""The image medium: files to signals with axes ("y", "x"), and samples to files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fftool.errors import DamagedFileError, LargeFileError, SignalError, UnsupportedFileError
+from fftool.files import check_readable, readable_name, replacing
+from fftool.interrupts import uninterrupted
+from fftool.media.base import Medium
+from fftool.media.image.formats import FORMATS, PNG, ImageFormat, is_large
+from fftool.signal import DTYPES, Samples, Signal, assemble, check_samples
+
+
+class ImageMedium(Medium):
+    """Images with 1 to 4 channels: grey, grey with alpha, RGB, RGB with alpha."""
+
+    name = "image"
+    axes = ("y", "x")
+    formats = FORMATS
+    noun = "image"
+    unit = "pixels"
+    short_unit = "px"
+
+    def recognizes(self, path: Path, start: bytes) -> bool:
+        """True for every file: images are asked last, and `read` says what is wrong with a file."""
+        return True
+
+    def read(self, path: Path) -> Signal:
+        """Image in a file, as `read_image` returns it."""
+        check_readable(path)
+        samples = _decode(path)
+        if samples.dtype not in DTYPES.values():
+            raise UnsupportedFileError(path, f"samples are {samples.dtype}, expected 8 or 16 bits per channel")
+        if samples.size == 0:
+            raise DamagedFileError(path, "damaged: the image has no pixels")
+        return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
+
+    def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
+        """Write an image with that shape (height, width, channels), in the format that the suffix names.
+
+        All bands have the same number of rows, but the last one may have fewer. A TIFF is written as they come, so
+        that it may be larger than memory; for other formats they are assembled first. The file appears complete or not
+        at all. Raises SignalError, FormatError and WriteError.
+        """
+        image_format = cast(ImageFormat, self.format_of(path))
+        _check_shape(shape)
+        first = next(bands)
+        check_samples(first)
+        bits = 8 * first.dtype.itemsize
+        image_format.check(shape, bits)
+        bands = chain([first], bands)
+        if image_format.streams:
+            with uninterrupted():
+                from fftool.media.image import tiff
+
+            with replacing(path) as file:
+                tiff.write(file, shape, bands, rows=len(first), dtype=first.dtype, big=is_large(shape))
+            return
+        samples = first if len(first) == shape[0] else assemble(bands, shape, bits)
+        with replacing(path) as file:
+            _encode(file, samples, image_format)
+
+    def encode(self, file: BinaryIO, samples: Samples) -> None:
+        """Write samples with shape (height, width, channels) as a PNG to an open file, which need not be seekable.
+
+        Raises SignalError and FormatError.
+        """
+        check_samples(samples)
+        _check_shape(samples.shape)
+        PNG.check(samples.shape, 8 * samples.dtype.itemsize)
+        _encode(file, samples, PNG)
+
+
+_MEDIUM = ImageMedium()
+
+
+def read_image(path: str | Path) -> Signal:
+    """Read an image, upright by its EXIF orientation, with the channels that it has.
+
+    Grey gives 1 channel, grey with alpha 2, RGB 3, RGB with alpha 4. Palettes and CMYK are converted to RGB, and
+    colours with an ICC profile to sRGB. PNG and TIFF keep 16 bits, and so does grey in other formats; everything else
+    is read with 8.
+
+    Raises ReadError if the file is missing or may not be read, and MediaError if it is not an image (the subclass
+    UnknownFormatError), is damaged (DamagedFileError), is animated or has unusual samples (UnsupportedFileError), or
+    has more than 179 million pixels, which is Pillow's limit (LargeFileError).
+    """
+    return _MEDIUM.read(Path(path))
+
+
+def write_image(path: str | Path, samples: Samples) -> None:
+    """Write an image with shape (height, width, channels), uint8 or uint16, in the format that the suffix names.
+
+    Raises SignalError for other arrays, FormatError if the format cannot hold the image, and WriteError if the file
+    cannot be written.
+    """
+    _MEDIUM.write(Path(path), samples.shape, iter([samples]))
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) != 3:
+        raise SignalError(f"the image has shape {shape}: expected (height, width, channels)")
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    """Samples with shape (height, width, channels) in a file, by its content, whatever its suffix.
+
+    Raises MediaError if the file has no image that is read.
+    """
+    with uninterrupted():
+        from fftool.media.image import pillow, png, tiff  # 40 ms, and most uses of a medium need none of them
+        from fftool.media.image.decoded import DecodeError
+
+    try:
+        with path.open("rb") as file, warnings.catch_warnings():
+            # Pillow warns of odd metadata and of large images, which are read all the same.
+            for category in (UserWarning, RuntimeWarning):
+                warnings.simplefilter("ignore", category)
+            start = file.read(len(png.SIGNATURE))
+            file.seek(0)
+            if not start:
+                raise DecodeError(DamagedFileError, "the file is empty")
+            if start.startswith(png.SIGNATURE):
+                decoded = png.decode(file)
+            elif start.startswith(tiff.SIGNATURES):
+                decoded = tiff.decode(file)
+            else:
+                decoded = pillow.decode(file)
+            return decoded.upright_srgb()
+    except DecodeError as error:
+        raise error.kind(path, error.problem) from error
+    except MemoryError as error:
+        raise LargeFileError(path, "the image does not fit in memory") from error
+    except Exception as error:
+        # The decoders, in C and in Python, raise errors of many types for damaged files (struct.error, SyntaxError,
+        # KeyError, zlib.error, …): a list of them would miss some. The image is given up whatever the error.
+        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
+
+
+def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat) -> None:
+    """Write an image to an open file in any format but TIFF."""
+    with uninterrupted():
+        import imagecodecs
+        import imageio.v3 as iio
+
+    if samples.shape[-1] == 1:
+        samples = samples[:, :, 0]
+    if samples.dtype == np.uint16:  # only PNG holds 16 bits here, and Pillow writes only 8
+        file.write(imagecodecs.png_encode(samples))
+    else:
+        suffix = image_format.suffixes[0]
+        iio.imwrite(file, samples, plugin="pillow", extension=suffix, is_batch=False, **image_format.options)

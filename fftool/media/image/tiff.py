@@ -1,0 +1,171 @@
+"""TIFF, by tifffile: the kinds that viewers show are decoded; written band by band."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from math import prod
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import tifffile
+from numpy.typing import DTypeLike, NDArray
+from PIL import Image
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffPage
+
+from fftool.errors import DamagedFileError, UnsupportedFileError
+from fftool.media.image.decoded import Decoded, DecodeError, check_count, check_size
+from fftool.signal import Samples
+
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+COLOUR_CHANNELS: dict[int, int] = {  # those without alpha, by colour model
+    PHOTOMETRIC.MINISBLACK: 1,
+    PHOTOMETRIC.MINISWHITE: 1,
+    PHOTOMETRIC.PALETTE: 1,
+    PHOTOMETRIC.RGB: 3,
+    PHOTOMETRIC.YCBCR: 3,
+    PHOTOMETRIC.SEPARATED: 4,
+}
+SIXTEEN_BIT = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB)  # colour models read with 16 bits
+# Compressions whose segments (strips or tiles) are image files with a size of their own, and Pillow's names for them.
+SELF_CONTAINED: dict[int, str] = {COMPRESSION.JPEG: "JPEG", COMPRESSION.WEBP: "WEBP"}
+COMPRESSIONS = {
+    *SELF_CONTAINED,
+    COMPRESSION.NONE,
+    COMPRESSION.CCITTRLE,
+    COMPRESSION.CCITTFAX3,
+    COMPRESSION.CCITTFAX4,
+    COMPRESSION.LZW,
+    COMPRESSION.ADOBE_DEFLATE,
+    COMPRESSION.DEFLATE,
+    COMPRESSION.PACKBITS,
+    COMPRESSION.LZMA,
+    COMPRESSION.ZSTD,
+}
+MAX_EXAMINED_PAGES = 32  # to find the one that is no reduced copy
+
+
+def decode(file: BinaryIO) -> Decoded:
+    """Decode the only image in a TIFF, which may have reduced copies beside it.
+
+    Raises DecodeError if there are several, or the image is incomplete, too large or of an unsupported kind. tifffile
+    and its codecs raise errors of many types if it is damaged.
+    """
+    with tifffile.TiffFile(file) as tiff:
+        page = _main_page(tiff)
+        _check_page(page)
+        profile = page.tags.valueof("InterColorProfile")
+        return Decoded(
+            _samples(page),
+            profile if isinstance(profile, bytes) else None,
+            page.tags.valueof("Orientation", 1),
+            is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
+        )
+
+
+def _main_page(tiff: tifffile.TiffFile) -> TiffPage:
+    count = len(tiff.pages)  # to iterate over tiff.pages never ends if the last page points to the first
+    pages = [cast(TiffPage, tiff.pages.get(i)) for i in range(min(count, MAX_EXAMINED_PAGES))]
+    images = [page for page in pages if not page.is_reduced] or pages[:1]
+    if len(images) > 1:
+        check_count(count)
+    return images[0]
+
+
+def _check_page(page: TiffPage) -> None:
+    """Raise DecodeError unless a page is complete and can be decoded to the samples that it stands for."""
+    check_size(page.imagewidth, page.imagelength)
+    if page.is_tiled:
+        check_size(page.tilewidth, page.tilelength)
+    if not _is_supported(page):
+        photometric, compression, dtype = (
+            getattr(kind, "name", "unknown") for kind in (page.photometric, page.compression, page.dtype)
+        )
+        problem = f"unsupported kind of TIFF: photometric {photometric}, compression {compression}, dtype {dtype}"
+        raise DecodeError(UnsupportedFileError, problem)
+    # tifffile fills missing pixels with zeros.
+    ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))
+    sizes_known = len(page.dataoffsets) == prod(page.chunked) and 0 not in page.databytecounts
+    if not sizes_known or max(ends) > page.parent.filehandle.size:
+        raise DecodeError(DamagedFileError, "damaged: some pixels are missing")
+    if page.compression in SELF_CONTAINED:
+        _check_segments(page)
+
+
+def _is_supported(page: TiffPage) -> bool:
+    n_colours = COLOUR_CHANNELS.get(page.photometric)
+    return (
+        page.compression in COMPRESSIONS
+        and page.axes in ("YX", "YXS", "SYX")
+        and page.dtype in (np.bool_, np.uint8, np.uint16)
+        and (page.bitspersample in (1, 2, 4, 8) or (page.bitspersample == 16 and page.photometric in SIXTEEN_BIT))
+        and (page.bitspersample >= 8 or page.samplesperpixel == 1)
+        and len(page.extrasamples) <= 1
+        and page.samplesperpixel == (n_colours or 0) + len(page.extrasamples)
+        and (page.photometric != PHOTOMETRIC.YCBCR or page.compression in SELF_CONTAINED)  # which decode to RGB
+    )
+
+
+def _check_segments(page: TiffPage) -> None:
+    """Raise DecodeError for a strip or tile that would decode to more pixels than it has room for."""
+    height, width = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+    formats, file = [SELF_CONTAINED[page.compression]], page.parent.filehandle
+    for offset, size in zip(page.dataoffsets, page.databytecounts, strict=True):
+        file.seek(offset)
+        with Image.open(io.BytesIO(file.read(size)), formats=formats) as segment:
+            if segment.width > width or segment.height > height:
+                found, expected = f"{segment.width}x{segment.height}", f"{width}x{height}"
+                problem = f"damaged: a strip or tile has {found} pixels, expected at most {expected}"
+                raise DecodeError(DamagedFileError, problem)
+
+
+def _samples(page: TiffPage) -> NDArray[Any]:
+    samples = page.asarray()
+    if page.axes == "SYX":  # planar
+        samples = np.moveaxis(samples, 0, -1)
+    if page.photometric == PHOTOMETRIC.PALETTE:
+        return _palette(page)[samples.astype(np.uint8)]
+    if page.bitspersample < 8:
+        samples = samples.astype(np.uint8) * np.uint8(255 // (2**page.bitspersample - 1))
+    if page.photometric == PHOTOMETRIC.MINISWHITE:
+        samples = np.iinfo(samples.dtype).max - samples
+    if page.extrasamples == (EXTRASAMPLE.ASSOCALPHA,):
+        return _unpremultiply(samples)
+    if page.extrasamples == (EXTRASAMPLE.UNSPECIFIED,) or page.photometric == PHOTOMETRIC.SEPARATED:
+        return samples[..., : COLOUR_CHANNELS[page.photometric]]
+    return samples
+
+
+def _palette(page: TiffPage) -> NDArray[np.uint8]:
+    colours = np.asarray(page.colormap).T
+    return (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)  # some writers store 8 bits, not 16
+
+
+def _unpremultiply(samples: NDArray[Any]) -> NDArray[Any]:
+    """Samples with straight alpha, from colours that are multiplied by their alpha."""
+    peak = np.iinfo(samples.dtype).max
+    colour, alpha = samples[..., :-1], samples[..., -1:]
+    straight = colour.astype(np.float32) * peak / np.maximum(alpha, 1)
+    return np.concatenate([np.minimum(np.rint(straight), peak).astype(samples.dtype), alpha], axis=-1)
+
+
+def write(
+    file: BinaryIO, shape: tuple[int, ...], bands: Iterable[Samples], *, rows: int, dtype: DTypeLike, big: bool
+) -> None:
+    """Write an image with that shape (height, width, channels), as a BigTIFF if `big`.
+
+    Each band becomes a strip: all have that number of rows, but the last one may have fewer.
+    """
+    channels = shape[2]
+    with tifffile.TiffWriter(file, bigtiff=big) as tiff:
+        tiff.write(
+            (np.ascontiguousarray(band).tobytes() for band in bands),
+            shape=shape if channels > 1 else shape[:2],
+            dtype=dtype,
+            rowsperstrip=rows,
+            photometric="rgb" if channels > 2 else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            metadata=None,
+        )

@@ -1,0 +1,1 @@
+"""The coordinate network: encodings, layers and the forward pass."""

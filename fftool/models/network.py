@@ -1,0 +1,83 @@
+"""The coordinate network: encoding → (Linear, ReLU) × layers → Linear → sigmoid."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from fftool.config import Config, TrainingResult
+from fftool.models.encoding import FourierFeatures, frequency_matrix
+from fftool.models.layers import Layer, forward, layer_name, logits
+from fftool.rng import generator
+
+
+class Linear(nn.Module):
+    """Parameters of a linear layer, drawn uniformly within ±1/√inputs as torch's own layer draws them.
+
+    They come from a generator of our own, so that nothing else in a program changes them or is changed by them.
+    """
+
+    def __init__(self, inputs: int, outputs: int, generator: torch.Generator) -> None:
+        super().__init__()
+        bound = inputs**-0.5
+        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound, generator=generator))
+
+
+class CoordinateMLP(nn.Module):
+    """A signal as a function: coordinates with shape (n, d) in, values in [0, 1] with shape (n, channels) out.
+
+    A new one is drawn from the config's seed. Its parameters are named as in a checkpoint: `encoding.B`,
+    `layers.0.weight`, `layers.0.bias`, … `config` describes the network; `result` is the outcome of its training, None
+    before it was evaluated.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.result: TrainingResult | None = None
+        seed = config.training.seed
+        B = frequency_matrix(config.encoding, len(config.signal.axes), generator(seed, "frequencies"))
+        self.encoding = nn.Identity() if B is None else FourierFeatures(B)
+        weights = generator(seed, "weights")
+        self.layers = nn.ModuleList(Linear(*widths, weights) for widths in pairwise(config.widths))
+
+    @property
+    def layer_list(self) -> list[Layer]:
+        """Layers as training, rendering and exporters interpret them; their tensors are the parameters themselves."""
+        last = len(self.layers) - 1
+        return [
+            Layer(layer_name(i), linear.weight, linear.bias, "sigmoid" if i == last else "relu")
+            for i, linear in enumerate(cast("list[Linear]", list(self.layers)))
+        ]
+
+    @property
+    def detached_layers(self) -> list[Layer]:
+        """The same layers for arithmetic without autograd."""
+        return [
+            Layer(layer.name, layer.weight.detach(), layer.bias.detach(), layer.activation) for layer in self.layer_list
+        ]
+
+    def logits(self, v: Tensor) -> Tensor:
+        """Output before the sigmoid, from which binary cross-entropy is computed without loss of precision."""
+        return logits(self.layer_list, self.encoding(v))
+
+    def forward(self, v: Tensor) -> Tensor:
+        return forward(self.layer_list, self.encoding(v))
+
+    @property
+    def B(self) -> Tensor | None:
+        """Frequencies of the encoding with shape (d, m), if it has any."""
+        return self.encoding.B if isinstance(self.encoding, FourierFeatures) else None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights, biases and frequencies are finite numbers."""
+        return all(bool(tensor.isfinite().all()) for tensor in self.state_dict().values())
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device

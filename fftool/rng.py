@@ -1,0 +1,22 @@
+"""Independent random streams of one seed."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+
+Stream = Literal["frequencies", "weights", "order", "holdout"]  # new ones go to the end
+
+
+def generator(seed: int, stream: Stream, *within: int) -> torch.Generator:
+    """Generator of one stream of a seed, on the CPU, so that every device starts from the same numbers.
+
+    Separate streams keep variants comparable: another encoding changes neither the initial weights of equal shape nor
+    the order of the samples. That order has one generator `within` its stream for each epoch, so that training can
+    resume at any of them.
+    """
+    key = get_args(Stream).index(stream)
+    state = np.random.SeedSequence(seed, spawn_key=(key, *within)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(state[0]))

@@ -1,0 +1,1 @@
+"""σ from the signal."""

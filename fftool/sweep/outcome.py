@@ -1,0 +1,106 @@
+"""Outcome of one variant: a network trained or loaded for a signal, and its quality."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fftool.backend.device import select_device
+from fftool.checkpoint.reading import load
+from fftool.checkpoint.writing import checkpoint_size
+from fftool.config import Device, EncodingConfig, NetworkConfig, ScaleSearch, TrainingConfig
+from fftool.evaluation import assess, record
+from fftool.files import readable_name
+from fftool.metrics import Quality
+from fftool.models.network import CoordinateMLP
+from fftool.rendering import Callback, no_callback
+from fftool.signal import Samples, Signal
+from fftool.training.trainer import Progress, fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """Loss and PSNR of an epoch: means over it, which lag behind the network."""
+
+    epoch: int
+    seconds: float  # since training began
+    loss: float
+    psnr: float  # dB, of the trained samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A network, and its rendering of the signal at the signal's size and bit depth."""
+
+    name: str
+    network: CoordinateMLP
+    samples: Samples
+    quality: Quality
+    bytes: int  # of its checkpoint
+    checkpoint: Path | None = None  # the file that holds it
+    seconds: float | None = None  # of training, where it was trained here
+    scale_seconds: float | None = None  # of these, for choosing σ
+    history: tuple[Epoch, ...] = ()
+
+    @property
+    def scale_search(self) -> ScaleSearch | None:
+        """Search for σ in this signal; a checkpoint's was in the signal that it was trained on."""
+        return None if self.scale_seconds is None else self.network.config.encoding.search
+
+
+def train_variant(
+    signal: Signal,
+    encoding: EncodingConfig,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    callback: Callable[[Progress], object] = lambda progress: None,
+) -> Outcome:
+    """Outcome of a new network; `callback` is called after each step. Raises errors as `fit` does."""
+    history: list[Epoch] = []
+    for progress in fit(signal, encoding, network, training):
+        callback(progress)
+        if progress.epochs > len(history):
+            history.append(
+                Epoch(epoch=progress.epochs, seconds=progress.seconds, loss=progress.loss, psnr=progress.psnr)
+            )
+    samples, quality = assess(progress.network, signal)
+    record(progress, quality)
+    return Outcome(
+        name=progress.network.config.encoding.name,
+        network=progress.network,
+        samples=samples,
+        quality=quality,
+        bytes=checkpoint_size(progress.network),
+        seconds=progress.seconds,
+        scale_seconds=progress.scale_seconds,
+        history=tuple(history),
+    )
+
+
+def load_variant(path: Path, signal: Signal, device: Device = "auto", callback: Callback = no_callback) -> Outcome:
+    """Outcome of a checkpoint; `callback` is called as by `render`. Raises errors as `load` does."""
+    network = load(path).to(select_device(device))
+    samples, quality = assess(network, signal, callback)
+    return Outcome(
+        name=readable_name(path),
+        network=network,
+        samples=samples,
+        quality=quality,
+        bytes=path.stat().st_size,
+        checkpoint=path,
+    )
+
+
+def are_comparable(outcomes: Sequence[Outcome]) -> bool:
+    """Whether there are several, with the same samples held out from all, so that one of them may be the best."""
+    return len(outcomes) > 1 and len({_held_out(outcome) for outcome in outcomes}) == 1
+
+
+def _held_out(outcome: Outcome) -> tuple[object, ...]:
+    config = outcome.network.config
+    if config.signal.shape != outcome.samples.shape[:-1] or config.training.holdout == "none":
+        return ()
+    if config.training.holdout == "lattice":
+        return ("lattice",)
+    return config.training.holdout, config.training.seed
