@@ -1,4 +1,4 @@
-"""Small copies of the pictures that `run.sh` made, for the README beside this file."""
+"""Small copies of the images of `run.sh`, for the README beside this file."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ WIDTHS = {
 }
 
 for name, width in WIDTHS.items():
-    with Image.open(Path("homework") / name) as picture:
-        small = picture.convert("RGB").resize(
-            (width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS
+    with Image.open(Path("homework") / name) as image:
+        small = image.convert("RGB").resize(
+            (width, round(image.height * width / image.width)), Image.Resampling.LANCZOS
         )
     small.save(Path(__file__).parent / f"{Path(name).stem}.jpg", quality=82)

@@ -2,8 +2,8 @@
 
     python examples/paper/table1.py [--photos FOLDER] [--epochs 63] [--output paper]
 
-Photographs are 512×512 centre crops of those in a folder, or, without one, pictures that come with scikit-image;
-pictures of text are drawn here. What is finished stays in the output folder, so that a stopped run goes on from there.
+Photographs are 512×512 centre crops of those in a folder, or images of scikit-image without one; images of text are
+made here. Finished results stay in the output folder, so that a stopped run resumes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ from PIL import Image, ImageDraw, ImageFont
 SIDE = 512
 TEXTS = 4
 PACKAGED = ("astronaut", "camera", "brick", "grass")  # come with scikit-image, at that size
-KODAK = Path(__file__).parents[3] / "shared" / "kodak"
-# σ for each kind of picture, as the authors chose it on pictures of their own: 2^6 and 10 for photographs, 2^5 and 14
-# for text.
+# σ for each kind of image, as the authors chose it on images of their own: 2^6 and 10 for photographs, 2^5 and 14 for
+# text.
 SCALES = {"natural": {"positional": 64, "gaussian": 10}, "text": {"positional": 32, "gaussian": 14}}
 PAPER = {
     "natural": {"none": 19.32, "basic": 21.71, "positional": 24.95, "gaussian": 25.57},
     "text": {"none": 18.40, "basic": 20.48, "positional": 27.57, "gaussian": 30.47},
 }
-# The paper's network and learning rate. A step takes 2,048 of the 65,536 trained pixels, where the paper's takes all.
+# The paper's network and learning rate. A step takes 2,048 of the 65,536 trained pixels; the paper's takes all.
 NETWORK = ["--dimension", "256", "--hidden", "256", "--layers", "3"]
 TRAINING = ["--loss", "mse", "--optimizer", "adam", "--learning-rate", "1e-3", "--schedule", "cosine"]
 TRAINING += ["--precision", "float32", "--batch-size", "2048"]
@@ -51,37 +50,37 @@ def photos(folder: Path | None) -> dict[str, Image.Image]:
     return {path.stem: cropped(path.name, Image.open(path)) for path in files}
 
 
-def cropped(name: str, picture: Image.Image) -> Image.Image:
-    left, top = (picture.width - SIDE) // 2, (picture.height - SIDE) // 2
+def cropped(name: str, image: Image.Image) -> Image.Image:
+    left, top = (image.width - SIDE) // 2, (image.height - SIDE) // 2
     if min(left, top) < 0:
-        sys.exit(f"{name} has {picture.width}x{picture.height} pixels; {SIDE} on each side are needed")
-    return picture.crop((left, top, left + SIDE, top + SIDE)).convert("RGB")
+        sys.exit(f"{name} has {image.width}x{image.height} pixels; {SIDE} on each side are needed")
+    return image.crop((left, top, left + SIDE, top + SIDE)).convert("RGB")
 
 
 def texts() -> dict[str, Image.Image]:
     """Words of random size, place, typeface and colour on a ground of one colour."""
     fonts = sorted(Path(mpl.get_data_path(), "fonts", "ttf").glob("DejaVu*.ttf"))
-    pictures = {}
+    images = {}
     for i in range(TEXTS):
         random = np.random.default_rng(i)
-        picture = Image.new("RGB", (SIDE, SIDE), tuple(random.integers(0, 256, 3).tolist()))
-        draw = ImageDraw.Draw(picture)
+        image = Image.new("RGB", (SIDE, SIDE), tuple(random.integers(0, 256, 3).tolist()))
+        draw = ImageDraw.Draw(image)
         for _ in range(40):
             font = ImageFont.truetype(fonts[random.integers(len(fonts))], int(random.integers(14, 64)))
             x, y = random.integers(-40, SIDE - 20, 2).tolist()
             draw.text(
                 (x, y), str(random.choice(WORDS.split())), font=font, fill=tuple(random.integers(0, 256, 3).tolist())
             )
-        pictures[f"text{i + 1}"] = picture
-    return pictures
+        images[f"text{i + 1}"] = image
+    return images
 
 
-def compare(picture: Path, epochs: int, encodings: list[str], scale: int) -> dict[str, float]:
+def compare(image: Path, epochs: int, encodings: list[str], scale: int) -> dict[str, float]:
     """Held-out PSNR by encoding."""
-    file = picture.with_name(f"{picture.stem}-{encodings[-1]}.json")
-    asked = [f"--encoding={encoding}" for encoding in encodings] + [f"--scale={scale}", f"--epochs={epochs}"]
+    file = image.with_name(f"{image.stem}-{encodings[-1]}.json")
+    options = [f"--encoding={encoding}" for encoding in encodings] + [f"--scale={scale}", f"--epochs={epochs}"]
     output = ["-o", str(file.with_suffix(".png")), "--overwrite", "--json"]
-    command = ["compare", str(picture), *asked, "--holdout=lattice", *NETWORK, *TRAINING, *output]
+    command = ["compare", str(image), *options, "--holdout=lattice", *NETWORK, *TRAINING, *output]
     result = json.loads(file.read_text()) if file.exists() else {}
     if result.get("command") != command:
         done = subprocess.run([sys.executable, "-m", "fftool", *command], stdout=subprocess.PIPE, check=True)
@@ -92,19 +91,19 @@ def compare(picture: Path, epochs: int, encodings: list[str], scale: int) -> dic
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path, default=KODAK if KODAK.is_dir() else None)
+    parser.add_argument("--photos", type=Path, help="a folder of photographs")
     parser.add_argument("--epochs", type=int, default=63, help="of 32 steps each: 63 make 2,016 steps")
     parser.add_argument("--output", type=Path, default=Path("paper"))
-    asked = parser.parse_args()
-    asked.output.mkdir(exist_ok=True)
-    for kind, pictures in (("natural", photos(asked.photos)), ("text", texts())):
+    options = parser.parse_args()
+    options.output.mkdir(exist_ok=True)
+    for kind, images in (("natural", photos(options.photos)), ("text", texts())):
         positional, gaussian = SCALES[kind].values()
         rows = {}
-        for name, picture in pictures.items():
-            path = asked.output / f"{name}.png"
-            picture.save(path)
-            rows[name] = compare(path, asked.epochs, ["none", "basic", "positional"], positional)
-            rows[name] |= compare(path, asked.epochs, ["gaussian"], gaussian)
+        for name, image in images.items():
+            path = options.output / f"{name}.png"
+            image.save(path)
+            rows[name] = compare(path, options.epochs, ["none", "basic", "positional"], positional)
+            rows[name] |= compare(path, options.epochs, ["gaussian"], gaussian)
         rows["**mean**"] = {encoding: mean(row[encoding] for row in rows.values()) for encoding in PAPER[kind]}
         rows["the paper"] = PAPER[kind]
         print(f"| {kind} | {' | '.join(PAPER[kind])} |")
