@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
+from numpy.random import SeedSequence  # which numpy would import when first used
 
 Stream = Literal["frequencies", "weights", "order", "holdout"]  # new ones go to the end
 
@@ -18,5 +19,5 @@ def generator(seed: int, stream: Stream, *within: int) -> torch.Generator:
     resume at any of them.
     """
     key = get_args(Stream).index(stream)
-    state = np.random.SeedSequence(seed, spawn_key=(key, *within)).generate_state(1, np.uint64)
+    state = SeedSequence(seed, spawn_key=(key, *within)).generate_state(1, np.uint64)
     return torch.Generator().manual_seed(int(state[0]))

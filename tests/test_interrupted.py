@@ -5,6 +5,7 @@ import gc
 import itertools
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from fftool import files, interrupts
 from fftool.files import replacing, reserved
 from fftool.interrupts import interruptible, stop_requests, uninterrupted
 from tests.soak import interrupts as soak
+
+if sys.platform == "win32":
+    pytest.skip("signals as POSIX has them", allow_module_level=True)
 
 # Sections
 
@@ -292,6 +296,59 @@ def test_ctrl_c_within_an_import_waits_for_its_end(tmp_path):
     assert (done.stdout, done.stderr) == ("imported\ninterrupted\n", "")
 
 
+WATCHED = """
+import atexit, sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from fftool import __main__, interrupts
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if interrupts._depth == 0:
+            outside.append(name)
+
+def install(install=interrupts.install):
+    install()
+    sys.meta_path.insert(0, Finder())
+
+def report():
+    print(f"{len(outside)} modules were loaded outside of sections", file=sys.stderr)
+    files = {name: getattr(sys.modules.get(name), "__file__", None) or "" for name in outside}
+    for name, file in files.items():
+        if file.endswith(tuple(EXTENSION_SUFFIXES)):
+            print("extension:", name, file=sys.stderr)
+
+outside = []
+interrupts.install = install
+atexit.register(report)
+__main__.main()
+"""
+# Extensions whose import has been interrupted without harm: they call no other library while they load.
+HARMLESS = {"pydantic_core", "PIL", "fontTools"}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train", "photo.png", "--hidden", 4, "--dimension", 4, "--epochs", 1, "--holdout", 0.2, "-o", "a.st"),
+        ("train", "photo.png", "--resume", "model.st", "--epochs", 4),
+        ("render", "model.st", "-o", "a.png"),
+        ("compare", "photo.png", "model.st", "--csv", "a.csv", "-o", "a.png"),
+        ("encode-viz", "--dimension", 1, "--scale", 1, "--size", "9x9"),
+    ],
+    ids=["train", "resume", "render", "compare", "encode-viz"],
+)
+def test_commands_import_heavy_libraries_in_sections(quick_model_path, photo_path, tmp_path, command):
+    """No extension of numpy, torch, scipy, scikit-image, matplotlib or imagecodecs is loaded where Ctrl-C may come."""
+    shutil.copy(quick_model_path, tmp_path / "model.st")
+    shutil.copy(photo_path, tmp_path / "photo.png")
+    program = [sys.executable, "-c", WATCHED, *map(str, command)]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^[1-9]\d* modules were loaded outside", done.stderr, re.MULTILINE)
+    names = re.findall(r"^extension: (.*)", done.stderr, re.MULTILINE)
+    assert {name.split(".")[0] for name in names} - HARMLESS - sys.stdlib_module_names == set(), names
+
+
 # Commands
 
 
@@ -391,9 +448,7 @@ def prepared(tmp_path_factory):
         soak.Case("help", 0.2),
         soak.Case("train", 0.6, signal.SIGTERM),
         soak.Case("train", 1.8, again=0.1),
-        soak.Case("render", 1.2),
         soak.Case("compare", 1.6),
-        soak.Case("encode-viz", 1.4),
     ],
     ids=lambda case: f"{case.name} after {case.delay} s",
 )

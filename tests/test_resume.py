@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import resource
 import shutil
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from fftool.training.step import TrainingStep
 
 LONG = ("--hidden", 32, "--dimension", 32, "--scale", 8, "--epochs", 150, "--batch-size", 512)
 TINY = ("--hidden", 16, "--dimension", 16, "--scale", 8, "--batch-size", 700)  # an epoch has five steps
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals and limits")
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def whole(photo_path, tmp_path_factory):
     return path.read_bytes()
 
 
+@posix
 def test_killed_run_resumes_to_the_same_model(start, whole, run, tmp_path):
     process = start()
     process.kill()
@@ -70,10 +71,11 @@ def test_killed_run_resumes_to_the_same_model(start, whole, run, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "model.st"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_stopped_run_says_how_to_resume(start, whole, run, tmp_path, number, code):
+@posix
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_stopped_run_says_how_to_resume(start, whole, run, tmp_path, name, code):
     process = start()
-    process.send_signal(number)
+    process.send_signal(getattr(signal, name))
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == code, stderr
     assert "To resume: fftool train --resume model.st" in stderr
@@ -82,6 +84,7 @@ def test_stopped_run_says_how_to_resume(start, whole, run, tmp_path, number, cod
     assert (tmp_path / "model.st").read_bytes() == whole
 
 
+@posix
 def test_second_process_is_refused_the_same_file(start, run, photo_path):
     process = start()
     for more in (("--resume", "model.st"), (photo_path, "--overwrite")):
@@ -91,6 +94,7 @@ def test_second_process_is_refused_the_same_file(start, run, photo_path):
     assert process.returncode == 143
 
 
+@posix
 def test_killed_process_leaves_nothing_that_stays(model_path, tmp_path):
     """The next one reuses its lock and its draft, and removes them."""
     killed = (
@@ -103,8 +107,11 @@ def test_killed_process_leaves_nothing_that_stays(model_path, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.st"]
 
 
+@posix
 def test_disk_that_is_full_for_a_while_stops_nothing(run_process, photo_path, tmp_path):
     """A limit on the size of files that leaves room for the network, and not for the state of its training."""
+    import resource
+
     limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))}
     done = run_process("train", photo_path, "--epochs", 5, "--save-every", 0.01, **limit)
     assert done.returncode == 0, done.stderr

@@ -196,43 +196,49 @@ sys.exit(code)
 """
 
 
-def measured(folder, *arguments):
-    """Result of a command in a process of its own, and the most memory that it took, in bytes."""
-    peak = folder / "peak"
-    command = [sys.executable, "-c", MEASURED, peak, FFTOOL, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    memory = int(peak.read_text())
-    peak.unlink()
-    return done, memory
+@pytest.fixture
+def measured(tmp_path):
+    """A function: result of a command in a process of its own, and the most memory that it took, in bytes."""
+    pytest.importorskip("resource")
+    peak = tmp_path / "peak"
+
+    def run(*arguments):
+        command = [sys.executable, "-c", MEASURED, peak, FFTOOL, *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        memory = int(peak.read_text())
+        peak.unlink()
+        return done, memory
+
+    return run
 
 
 @pytest.mark.parametrize(
     "name", ["header of terabytes", "header of megabytes", "tensor of terabytes", "deep JSON", "a billion units"]
 )
-def test_hostile_checkpoint_takes_little_memory(originals, tmp_path, name):
+def test_hostile_checkpoint_takes_little_memory(measured, originals, tmp_path, name):
     make, seen = HOSTILE[name]
     (tmp_path / "a.st").write_bytes(make(originals[1][0]))
-    done, memory = measured(tmp_path, "info", "a.st")
+    done, memory = measured("info", "a.st")
     check_refused(done, seen, tmp_path)
     assert memory < MAX_MEMORY / 5  # torch is not loaded
 
 
-def test_hostile_unfinished_run_takes_little_memory(originals, tmp_path):
+def test_hostile_unfinished_run_takes_little_memory(measured, originals, tmp_path):
     make, seen = UNFINISHED["state that is not finite"]
     (tmp_path / "a.st").write_bytes(make(originals[1][1]))
-    done, memory = measured(tmp_path, "train", "--resume", "a.st")
+    done, memory = measured("train", "--resume", "a.st")
     check_refused(done, seen, tmp_path)
     assert memory < MAX_MEMORY
 
 
-def test_terabytes_in_a_sparse_file_are_not_read(originals, tmp_path):
+def test_terabytes_in_a_sparse_file_are_not_read(measured, originals, tmp_path):
     """A hole in a file takes no disk."""
     header, tensors = checkpoints.split(originals[1][1])
     end = len(tensors) + 2**40
     header["resume.more"] = {"dtype": "F32", "shape": [2**38], "data_offsets": [len(tensors), end]}
     (tmp_path / "a.st").write_bytes(checkpoints.join(json.dumps(header), tensors))
     os.truncate(tmp_path / "a.st", (tmp_path / "a.st").stat().st_size + 2**40)
-    done, memory = measured(tmp_path, "train", "--resume", "a.st")
+    done, memory = measured("train", "--resume", "a.st")
     fails(done, 1, UNFIT)
     assert memory < MAX_MEMORY
 

@@ -157,7 +157,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, Description]]:
     check_readable(path)
     try:
         _check_header(path)
-        with safe_open(path, framework="numpy") as file:
+        with uninterrupted():  # it imports numpy
+            opened = safe_open(path, framework="numpy")
+        with opened as file:
             tensors = {}
             for name in sorted(file.keys()):
                 part = file.get_slice(name)

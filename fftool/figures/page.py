@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.backends.backend_agg  # or else it is imported when the first figure is drawn
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

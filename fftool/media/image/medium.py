@@ -148,13 +148,14 @@ def _decode(path: Path) -> NDArray[Any]:
 def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat) -> None:
     """Write an image to an open file in any format but TIFF."""
     with uninterrupted():
-        import imagecodecs
+        import imageio.plugins.pillow  # noqa: F401  # or else `imwrite` imports it
         import imageio.v3 as iio
+        from imagecodecs import png_encode
 
     if samples.shape[-1] == 1:
         samples = samples[:, :, 0]
     if samples.dtype == np.uint16:  # only PNG holds 16 bits here, and Pillow writes only 8
-        file.write(imagecodecs.png_encode(samples))
+        file.write(png_encode(samples))
     else:
         suffix = image_format.suffixes[0]
         iio.imwrite(file, samples, plugin="pillow", extension=suffix, is_batch=False, **image_format.options)

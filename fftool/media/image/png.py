@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
-import imagecodecs
+from imagecodecs import png_decode
 
 from fftool.errors import DamagedFileError
 from fftool.media.image.decoded import Decoded, DecodeError, check_count, check_size, exif_orientation
@@ -37,7 +37,7 @@ def decode(file: BinaryIO) -> Decoded:
             needed += chunk
     if len(others.get(b"acTL", b"")) == 8:
         check_count(int.from_bytes(others[b"acTL"][:4], "big"))
-    samples = imagecodecs.png_decode(needed + END)
+    samples = png_decode(needed + END)
     return Decoded(samples, _profile(others.get(b"iCCP", b"")), exif_orientation(others.get(b"eXIf")))
 
 
