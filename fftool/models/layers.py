@@ -92,4 +92,4 @@ def logits(layers: Sequence[Layer], features: Tensor, inputs: list[Tensor] | Non
 
 def forward(layers: Sequence[Layer], features: Tensor) -> Tensor:
     """Values in [0, 1] with shape (n, channels), for features with shape (n, in)."""
-    return torch.sigmoid(logits(layers, features))
+    return logits(layers, features).sigmoid_()
