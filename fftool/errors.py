@@ -34,7 +34,7 @@ class SettingError(FFToolError, ValueError):
     """A setting outside of its range: the request itself is wrong, whatever the files hold."""
 
     def __init__(self, setting: str, value: object, expected: str) -> None:
-        super().__init__(f"invalid {setting} {shorten(value)}: expected {expected}")
+        super().__init__(f"invalid {setting} {shorten(value)}: expected {shorten(expected)}")
         self.setting, self.value, self.expected = setting, value, expected
 
 

@@ -257,6 +257,29 @@ def test_source_is_shown_and_never_written_to(run, originals, tmp_path, source):
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["a-15x15.png", "a.st"]
 
 
+@pytest.mark.parametrize("name", ["axes", "medium"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("render", "a.st"),
+        ("compare", checkpoints.MUSHROOM, "a.st"),
+        ("encode-viz", "--model", "a.st"),
+        ("train", checkpoints.MUSHROOM, "--resume", "a.st", "--epochs", 3),
+    ],
+    ids=lambda command: command[0],
+)
+def test_names_of_any_length_fit_into_an_error(run, originals, tmp_path, command, name):
+    """Of axes and media, which any config may hold."""
+    settings = {"axes": {"signal__axes": ["a" * 50_000, "x"]}, "medium": {"signal__medium": "m" * 50_000}}[name]
+    data = with_metadata(format_version="2")(with_settings(**settings)(originals[1][0]))
+    (tmp_path / "a.st").write_bytes(data)
+    done = run(*command)
+    if (command[0], name) == ("compare", "medium"):  # it is compared by its axes
+        assert done.returncode == 0
+    else:
+        check_refused(done, "mmm" if name == "medium" else "aaa", tmp_path)
+
+
 def test_largest_trained_size_is_not_rendered_unasked(run, originals, tmp_path):
     (tmp_path / "a.st").write_bytes(with_settings(signal__shape=[2**31 - 1, 2**31 - 1])(originals[1][0]))
     done = run("render", "a.st")

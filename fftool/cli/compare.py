@@ -19,7 +19,7 @@ from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
 from fftool.cli.settings import NAMES, TrainingOptions, with_training_options
 from fftool.config import MAX_SHEET_PIXELS, check_scale_count, variants
-from fftool.errors import SettingError, UnsuitableCheckpointError
+from fftool.errors import SettingError, UnsuitableCheckpointError, shorten
 from fftool.files import check_folder, check_writable
 from fftool.holdout import training_size
 from fftool.interrupts import uninterrupted
@@ -143,7 +143,7 @@ def _check_inputs(signal: Signal, file: Path, checkpoints: list[Path], settings:
 
 
 def _describe(channels: int, axes: tuple[str, ...]) -> str:
-    return f"{channels} channel{'s' if channels > 1 else ''} over {', '.join(reversed(axes))}"
+    return f"{channels} channel{'s' if channels > 1 else ''} over {shorten(', '.join(reversed(axes)))}"
 
 
 def _render_shape(medium: Medium, signal: Signal, size: str | None) -> tuple[int, ...] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fftool.config import DEFAULT_MEDIUM, SignalConfig
-from fftool.errors import FFToolError
+from fftool.errors import FFToolError, shorten
 from fftool.files import check_readable
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def register(name: str, factory: Callable[[], Medium]) -> None:
 def get(name: str = DEFAULT_MEDIUM) -> Medium:
     """The medium of that name. Raises FFToolError if there is none."""
     if name not in _MEDIA:
-        raise FFToolError(f"unknown medium {name!r}: expected one of {', '.join(_MEDIA)}")
+        raise FFToolError(f"unknown medium {shorten(repr(name))}: expected one of {', '.join(_MEDIA)}")
     return _MEDIA[name]()
 
 
@@ -53,7 +53,8 @@ def of(signal: SignalConfig) -> Medium:
     medium = get(signal.medium)
     if not medium.accepts(signal):
         raise FFToolError(
-            f"the axes are {', '.join(signal.axes)}: expected {', '.join(medium.axes)} for the medium {medium.name!r}"
+            f"the axes are {shorten(', '.join(signal.axes))}: "
+            f"expected {', '.join(medium.axes)} for the medium {medium.name!r}"
         )
     return medium
 

@@ -15,7 +15,7 @@ from fftool import __version__
 from fftool.backend.device import FiniteCheck, select_device, select_precision, use_threads
 from fftool.backend.memory import enough_memory
 from fftool.config import Config, EncodingConfig, NetworkConfig, SignalConfig, TrainingConfig
-from fftool.errors import DivergenceError, SignalMismatchError, UnfinishedRunError
+from fftool.errors import DivergenceError, SignalMismatchError, UnfinishedRunError, shorten
 from fftool.grid import sample_coordinates
 from fftool.holdout import split, training_size
 from fftool.metrics import psnr
@@ -133,7 +133,7 @@ def _check_signal(seen: SignalConfig, trained: SignalConfig) -> None:
     for name in ("axes", "shape", "channels", "bits"):
         value, expected = getattr(seen, name), getattr(trained, name)
         if value != expected:
-            raise SignalMismatchError(seen.source, f"{name} {value}, expected {expected}")
+            raise SignalMismatchError(seen.source, f"{name} {value}, expected {shorten(expected)}")
     if trained.sha256 and seen.sha256 != trained.sha256:
         raise SignalMismatchError(seen.source, "its samples differ")
 
