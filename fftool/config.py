@@ -8,13 +8,29 @@ here needs torch or numpy, so that the command line shows its help at once.
 from __future__ import annotations
 
 import math
-import numbers
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from fftool.checks import (
+    Settings,
+    as_float,
+    choice,
+    figure,
+    finite_number,
+    format_number,
+    instance,
+    integer,
+    number,
+    optional,
+    require,
+    required,
+    setting,
+    text,
+    tuple_of,
+)
 from fftool.errors import SettingError
 
 EncodingKind = Literal["gaussian", "positional", "basic", "none"]
@@ -43,86 +59,6 @@ MAX_NUMBER = 3.4e38  # about the largest float32
 DEFAULT_MEDIUM = "image"
 MAX_SCALE = 1e9  # far above the Nyquist frequency of any signal, and below the overflow of a phase
 
-Check = Callable[[str, Any], Any]  # of a setting's name and value: returns the value converted, or raises SettingError
-
-
-def format_number(value: float) -> str:
-    """Shortest text that is the same number: 25, 0.5, 1e+08."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(value)
-
-
-def format_value(value: object) -> str:
-    """A value as an error shows it: text in quotes, numbers bare."""
-    if isinstance(value, float):
-        return format_number(value)
-    if isinstance(value, tuple):
-        return f"({', '.join(map(format_value, value))})"
-    try:
-        return repr(value)
-    except ValueError:  # an integer with more digits than Python writes
-        return "with thousands of digits"
-
-
-def require(holds: bool, setting: str, value: object, expected: str) -> None:
-    """Raise SettingError unless a condition holds."""
-    if not holds:
-        raise SettingError(setting, format_value(value), expected)
-
-
-def _as_float(value: Any) -> float:
-    """A real number as a float; NaN for anything else, which fails every comparison."""
-    try:
-        return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else math.nan
-    except OverflowError:  # an integer beyond all floats
-        return math.nan
-
-
-def integer(low: int, high: int) -> Check:
-    """Check for whole numbers in a range; numpy's and whole floats are converted, booleans refused."""
-
-    def check(name: str, value: Any) -> int:
-        integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        whole = integral or _as_float(value).is_integer()
-        require(whole and value >= low, name, value, f"a whole number of at least {low:,}")
-        require(value <= high, name, value, f"at most {high:,}")
-        return int(value)
-
-    return check
-
-
-def number(expected: str, high: float = math.inf, *, inclusive: bool = False) -> Check:
-    """Check for positive numbers up to a limit, which `inclusive` allows too; numpy's and integers become floats."""
-
-    def check(name: str, value: Any) -> float:
-        converted = _as_float(value)
-        require(0 < converted < high or (inclusive and converted == high), name, value, expected)
-        return converted
-
-    return check
-
-
-def choice(kind: Any) -> Check:
-    """Check for the members of a Literal."""
-    members = get_args(kind)
-
-    def check(name: str, value: Any) -> Any:
-        require(isinstance(value, str) and value in members, name, value, f"one of {', '.join(members)}")
-        return str(value)
-
-    return check
-
-
-def optional(check: Check) -> Check:
-    """Check that lets None through: a choice left to fftool."""
-    return lambda name, value: None if value is None else check(name, value)
-
-
-def setting(default: Any, check: Check, name: str = "") -> Any:
-    """Field of a settings dataclass: its default, its range, and its name in errors where that is not the field's."""
-    return field(default=default, metadata={"check": check, "name": name})
-
-
 CHECK_SIGMA = number(f"a positive number up to {MAX_SCALE:g}, one for each axis, or 'auto'", MAX_SCALE, inclusive=True)
 
 
@@ -135,11 +71,6 @@ def _check_scale(name: str, value: Any) -> Scale:
     return scale
 
 
-def _check_resolved_scale(name: str, value: Any) -> tuple[float, ...]:
-    require(isinstance(value, tuple | list), name, value, "a tuple with one number for each axis, or for all of them")
-    return tuple(CHECK_SIGMA(name, part) for part in value)
-
-
 def _check_holdout(name: str, value: Any) -> Holdout:
     if value is None or (isinstance(value, str) and value == "none"):
         return "none"
@@ -149,71 +80,60 @@ def _check_holdout(name: str, value: Any) -> Holdout:
     return share
 
 
+CHECK_AXES = tuple_of(text, "a name for each axis")
 CHECK_TIME = number("a positive number of seconds")
 CHECK_PSNR = number("a positive number of decibels, such as 35")
 CHECK_RATE = number("a positive number, such as 0.05", MAX_NUMBER, inclusive=True)
 CHECK_BATCH_SIZE = integer(1, MAX_BATCH_SIZE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Base of all settings: each value is checked and converted when they are made. Raises SettingError."""
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            if check := each.metadata.get("check"):
-                name = each.metadata["name"] or each.name.replace("_", " ")
-                object.__setattr__(self, each.name, check(name, getattr(self, each.name)))
-
-
 def check_bits(bits: int) -> None:
     """Raise SettingError unless samples can have that bit depth."""
-    require(bits in (8, 16) and not isinstance(bits, bool), "bit depth", bits, "8 or 16")
+    _check_bits("bit depth", bits)
+
+
+def _check_bits(name: str, value: Any) -> int:
+    require(as_float(value) in (8, 16), name, value, "8 or 16")
+    return int(value)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignalConfig:
+class SignalConfig(Settings):
     """The signal that a network was trained on. `axes` and `shape` are in array order: an image has axes ("y", "x")."""
 
-    axes: tuple[str, ...]
-    shape: tuple[int, ...]
-    channels: int
-    bits: int
-    medium: str = DEFAULT_MEDIUM  # the one that reads and writes it: see fftool.media
-    source: str = ""
-    sha256: str = ""  # of the samples: see Signal
+    axes: tuple[str, ...] = required(CHECK_AXES)
+    shape: tuple[int, ...] = required(tuple_of(integer(1, MAX_SIDE), "a tuple of sizes"), "signal shape")
+    channels: int = required(integer(1, MAX_SIDE), "number of channels")
+    bits: int = required(_check_bits, "bit depth")
+    medium: str = setting(DEFAULT_MEDIUM, text)  # the one that reads and writes it: see fftool.media
+    source: str = setting("", text)
+    sha256: str = setting("", text)  # of the samples: see Signal
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 < len(self.axes) == len(self.shape), "signal shape", self.shape, f"a size for each axis, {self.axes}")
         require(len(self.axes) <= MAX_AXES, "number of axes", len(self.axes), f"at most {MAX_AXES}")
-        require(
-            min(self.shape) > 0 and max(self.shape) <= MAX_SIDE,
-            "signal shape",
-            self.shape,
-            f"sizes from 1 to {MAX_SIDE:,}",
-        )
-        require(0 < self.channels <= MAX_SIDE, "number of channels", self.channels, "at least 1")
-        check_bits(self.bits)
+        require(len(set(self.axes)) == len(self.axes), "axes", self.axes, "distinct names")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleCandidate:
+class ScaleCandidate(Settings):
     """A σ, and its PSNR (dB) expected relative to that of the best one."""
 
-    scale: float
-    score: float
+    scale: float = required(CHECK_SIGMA)
+    score: float = required(finite_number)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScaleSearch:
+class ScaleSearch(Settings):
     """Evidence for a σ chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length."""
 
-    method: str
-    frequency: float  # of the signal, on average, without its noise
-    rate: float  # samples per unit length, as far as the network has capacity for them
-    n_samples: int  # examined: the cost of the search
-    candidates: tuple[ScaleCandidate, ...]
-    chosen: float
+    method: str = required(text)
+    frequency: float = required(finite_number)  # of the signal, on average, without its noise
+    rate: float = required(finite_number)  # samples per unit length, as far as the network has capacity for them
+    n_samples: int = required(integer(0, MAX_COUNT), "number of samples")  # examined: the cost of the search
+    candidates: tuple[ScaleCandidate, ...] = required(tuple_of(instance(ScaleCandidate), "a tuple"))
+    chosen: float = required(CHECK_SIGMA, "scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -282,8 +202,10 @@ class Encoding(_EncodingBase):
     `search` tells how σ was chosen, where it was.
     """
 
-    scale: tuple[float, ...] = setting((), _check_resolved_scale)
-    search: ScaleSearch | None = None
+    scale: tuple[float, ...] = setting(
+        (), tuple_of(CHECK_SIGMA, "a tuple with one number for each axis, or for all of them")
+    )
+    search: ScaleSearch | None = setting(None, optional(instance(ScaleSearch)))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -348,7 +270,7 @@ class NetworkConfig(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingResult:
+class TrainingResult(Settings):
     """Outcome of a training. PSNR (dB) and SSIM are those of the signal as it would be saved.
 
     A PSNR is infinite where the signal is reproduced exactly. None is a figure that was not measured: any before
@@ -356,17 +278,14 @@ class TrainingResult:
     some were, `psnr` and `ssim` are those of the trained samples alone.
     """
 
-    epochs: int
-    steps: int
-    loss: float
-    psnr: float | None = None
-    ssim: float | None = None
-    holdout_psnr: float | None = None
-    rollbacks: int = 0  # to the start of an epoch, with a smaller step, after a loss that was not finite
-
-    def __post_init__(self) -> None:
-        for name, value in (("epochs", self.epochs), ("steps", self.steps), ("rollbacks", self.rollbacks)):
-            require(0 <= value <= MAX_COUNT, f"number of {name}", value, "one that a training can reach")
+    epochs: int = required(integer(0, MAX_COUNT), "number of epochs")
+    steps: int = required(integer(0, MAX_COUNT), "number of steps")
+    loss: float = required(finite_number)
+    psnr: float | None = setting(None, optional(figure), "PSNR")
+    ssim: float | None = setting(None, optional(finite_number), "SSIM")
+    holdout_psnr: float | None = setting(None, optional(figure), "held-out PSNR")
+    # To the start of an epoch, with a smaller step, after a loss that was not finite.
+    rollbacks: int = setting(0, integer(0, MAX_COUNT), "number of rollbacks")
 
     @property
     def exact(self) -> tuple[str, ...]:
@@ -427,11 +346,11 @@ class TrainingSettings(_TrainingBase):
 
     seconds: float = setting(math.inf, number("a positive number of seconds", inclusive=True), "training time")
     target_psnr: float = setting(math.inf, number("a positive number of decibels", inclusive=True), "target PSNR")
-    batch_size: int = setting(MISSING, CHECK_BATCH_SIZE)
-    learning_rate: float = setting(MISSING, CHECK_RATE)
-    schedule: Schedule = setting(MISSING, choice(Schedule))
-    precision: ResolvedPrecision = setting(MISSING, choice(ResolvedPrecision))
-    device: ResolvedDevice = setting(MISSING, choice(ResolvedDevice))
+    batch_size: int = required(CHECK_BATCH_SIZE)
+    learning_rate: float = required(CHECK_RATE)
+    schedule: Schedule = required(choice(Schedule))
+    precision: ResolvedPrecision = required(choice(ResolvedPrecision))
+    device: ResolvedDevice = required(choice(ResolvedDevice))
     threads: int = setting(0, integer(0, MAX_THREADS), "number of threads")  # 0: as many as torch chooses
 
     @property
@@ -441,16 +360,17 @@ class TrainingSettings(_TrainingBase):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Resolved description of one trained network."""
 
-    signal: SignalConfig
-    encoding: Encoding
-    network: NetworkConfig
-    training: TrainingSettings
-    version: str  # of the fftool that made it
+    signal: SignalConfig = required(instance(SignalConfig))
+    encoding: Encoding = required(instance(Encoding))
+    network: NetworkConfig = required(instance(NetworkConfig))
+    training: TrainingSettings = required(instance(TrainingSettings))
+    version: str = required(text)  # of the fftool that made it
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         n_axes, encoding = len(self.signal.axes), self.encoding
         check_scale_count(encoding.scale, n_axes)
         require(

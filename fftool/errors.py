@@ -101,6 +101,14 @@ class NonFiniteError(FFToolError):
         super().__init__(f"{what} are not finite")
 
 
+class NetworkError(FFToolError, ValueError):
+    """A network that a checkpoint cannot hold: `tensor` names what differs."""
+
+    def __init__(self, tensor: str, seen: str, expected: str) -> None:
+        super().__init__(f"the network cannot be saved: {tensor} is {seen}, expected {expected}")
+        self.tensor, self.seen, self.expected = tensor, seen, expected
+
+
 class UnfinishedRunError(FFToolError):
     """State of an unfinished run that does not fit its network or its signal."""
 

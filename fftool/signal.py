@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fftool.config import DEFAULT_MEDIUM, SignalConfig, check_bits
-from fftool.errors import SignalError, SizeError
+from fftool.config import CHECK_AXES, DEFAULT_MEDIUM, SignalConfig, check_bits
+from fftool.errors import SettingError, SignalError, SizeError
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -25,8 +25,9 @@ DTYPES: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
 class Signal:
     """Samples with shape (…, y, x, channels), uint8 or uint16, and their origin.
 
-    `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. Raises SignalError
-    if the array has another dtype, no samples, or not one axis for each name in `axes`.
+    `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. `source` is the
+    name or path of its file, if it has one. Raises SignalError if the array has another dtype, no samples, or not one
+    axis for each name in `axes`, and SettingError for names that a checkpoint cannot hold.
     """
 
     samples: Samples
@@ -35,12 +36,14 @@ class Signal:
     medium: str = DEFAULT_MEDIUM
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "axes", tuple(self.axes))
-        object.__setattr__(self, "source", os.fspath(self.source))
         check_samples(self.samples)
+        axes = tuple(self.axes) if isinstance(self.axes, str) else self.axes
+        object.__setattr__(self, "axes", CHECK_AXES("axes", axes))
+        object.__setattr__(self, "source", _source_text(self.source))
         if self.samples.ndim != len(self.axes) + 1:
             expected = ", ".join((*self.axes, "channel"))
             raise SignalError(f"samples have shape {self.samples.shape}: expected ({expected})")
+        self._describe()  # which checks all else
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,6 +72,9 @@ class Signal:
     @property
     def config(self) -> SignalConfig:
         """Description of this signal in a checkpoint."""
+        return self._describe(self.sha256)
+
+    def _describe(self, sha256: str = "") -> SignalConfig:
         return SignalConfig(
             axes=self.axes,
             shape=self.shape,
@@ -76,8 +82,17 @@ class Signal:
             bits=self.bits,
             medium=self.medium,
             source=self.source,
-            sha256=self.sha256,
+            sha256=sha256,
         )
+
+
+def _source_text(source: object) -> str:
+    """Name of a file as text that a checkpoint can hold: bytes of no known encoding are replaced."""
+    try:
+        name = "" if source is None else os.fsdecode(source)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise SettingError("source", repr(source), "text or a path") from error
+    return name.encode(errors="replace").decode()
 
 
 def check_samples(samples: NDArray[Any]) -> None:

@@ -13,6 +13,7 @@ import pytest
 import safetensors.numpy
 import torch
 from safetensors import safe_open
+from torch.nn.utils import parametrizations, prune
 
 import fftool
 from fftool import EncodingConfig, FFToolError, NetworkConfig, Signal, TrainingConfig, TrainingResult
@@ -21,6 +22,7 @@ from fftool.checkpoint.writing import checkpoint_size
 from fftool.errors import (
     CheckpointError,
     InconsistentCheckpointError,
+    NetworkError,
     NewerCheckpointError,
     NonFiniteError,
     NotACheckpointError,
@@ -491,6 +493,101 @@ def test_rejects_saving_weights_that_are_not_finite(model_path, target):
     network = fftool.load(model_path)
     with torch.no_grad():
         network.layers[1].weight[3, 5] = torch.nan
+    with pytest.raises(NonFiniteError, match="not finite"):
+        fftool.save(network, target)
+    assert not target.exists()
+
+
+WRAPPED = {
+    "compiled": torch.compile,
+    "parallel": torch.nn.DataParallel,
+    "both": lambda network: torch.compile(torch.nn.DataParallel(network)),
+    "double": lambda network: network.double(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # of torch.compile
+@pytest.mark.parametrize("wrap", [*WRAPPED.values()], ids=[*WRAPPED])
+def test_network_within_a_wrapper_is_saved_as_itself(model_path, target, wrap):
+    fftool.save(wrap(fftool.load(model_path)), target)
+    assert target.read_bytes() == model_path.read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_other_precision_is_saved_as_float32(model_path, target, dtype):
+    network = fftool.load(model_path).to(dtype)
+    expected = {name: tensor.float() for name, tensor in network.state_dict().items()}
+    fftool.save(network, target)
+    torch.testing.assert_close(dict(fftool.load(target).state_dict()), expected, rtol=0, atol=0)
+
+
+def test_pruned_and_parametrized_layers_are_saved_as_they_compute(model_path, target):
+    network = fftool.load(model_path)
+    prune.l1_unstructured(network.layers[0], "weight", 0.3)
+    parametrizations.weight_norm(network.layers[1], "weight")
+    weights = [network.layers[i].weight.detach().clone() for i in range(2)]
+    assert (weights[0] == 0).float().mean() > 0.2
+    fftool.save(network, target)
+    loaded = fftool.load(target)
+    for i, weight in enumerate(weights):
+        torch.testing.assert_close(loaded.layers[i].weight, weight, rtol=0, atol=0)
+
+
+def swap_layer(network):
+    network.layers[1] = torch.nn.Linear(4, 4)
+
+
+def add_layer(network):
+    network.layers.append(torch.nn.Linear(3, 3))
+
+
+def drop_frequencies(network):
+    network.encoding = torch.nn.Identity()
+
+
+def replace_layer(network):
+    network.layers[0] = torch.nn.ReLU()
+
+
+def move_to_meta(network):
+    network.to("meta")
+
+
+def make_sparse(network):
+    layer = network.layers[0]
+    layer.weight = torch.nn.Parameter(layer.weight.detach().to_sparse())
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (swap_layer, r"layers.1.weight is strided float32 \(4, 4\), expected strided floating-point \(256, 256\)"),
+        (add_layer, "the number of layers is 4, expected 3"),
+        (drop_frequencies, "encoding is Identity, expected gaussian features"),
+        (replace_layer, "a layer is without weight, expected weight and bias"),
+        (move_to_meta, "encoding.B is meta float32"),
+        (make_sparse, "layers.0.weight is sparse_coo float32"),
+    ],
+)
+def test_refuses_a_network_that_does_not_fit_its_config(model_path, target, change, seen):
+    network = fftool.load(model_path)
+    change(network)
+    target.write_bytes(b"precious")
+    with pytest.raises(NetworkError, match=f"cannot be saved: {seen}"):
+        fftool.save(network, target)
+    assert target.read_bytes() == b"precious"
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # of torch.compile
+def test_refuses_another_module(target):
+    with pytest.raises(NetworkError, match="the module is Linear, expected CoordinateMLP"):
+        fftool.save(torch.compile(torch.nn.Linear(2, 3)), target)
+
+
+def test_refuses_weights_beyond_float32(model_path, target):
+    network = fftool.load(model_path).double()
+    with torch.no_grad():
+        network.layers[0].weight[0, 0] = 1e300
     with pytest.raises(NonFiniteError, match="not finite"):
         fftool.save(network, target)
     assert not target.exists()

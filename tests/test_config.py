@@ -3,10 +3,13 @@
 import json
 import math
 from dataclasses import fields, replace
+from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
@@ -16,7 +19,7 @@ from fftool import Config, CoordinateMLP, Encoding, EncodingConfig, NetworkConfi
 from fftool.checkpoint import format
 from fftool.checkpoint.format import from_document, to_document
 from fftool.config import ScaleCandidate, ScaleSearch, SignalConfig, variants
-from fftool.errors import SettingError
+from fftool.errors import SettingError, SignalError
 from fftool.training.defaults import resolve_defaults
 
 SIGNAL = SignalConfig(axes=("y", "x"), shape=(4, 6), channels=3, bits=8, source="a.png", sha256="0" * 64)
@@ -78,6 +81,12 @@ ANYTHING = st.one_of(
     st.text(max_size=5),
     st.sampled_from(WORDS),
     st.sampled_from(WORDS).map(np.str_),
+    st.sampled_from(WORDS).map(lambda word: StrEnum("Word", {"NAME": word}).NAME),
+    st.sampled_from(["yx", "\udcff", Path("photo.png"), b"photo.png", ("y", "x"), ["t", "y"], ("y", "y"), ("", "x")]),
+    st.fractions(0, 40),
+    st.decimals(0, 40),
+    st.just(np.array(8.0)),
+    st.just(torch.tensor(8.0)),
     st.lists(NUMBERS, max_size=4).map(tuple),
     st.lists(st.floats(0.001, 100), min_size=2, max_size=2).map(tuple),
     st.lists(NUMBERS, max_size=3),
@@ -118,6 +127,49 @@ def test_resolved_scale_is_refused_or_comes_back_equal(scale):
     except SettingError:
         return
     assert through_json(config) == config
+
+
+SIGNAL_FIELDS = ["axes", "source", "medium"]
+
+
+@pytest.mark.parametrize("name", SIGNAL_FIELDS)
+@settings(max_examples=60, deadline=None)
+@given(value=ANYTHING)
+def test_signal_is_refused_or_comes_back_equal(name, value):
+    try:
+        signal = fftool.Signal(np.zeros((4, 6, 3), np.uint8), **{name: value})
+    except (SettingError, SignalError):
+        return
+    config = resolve(signal=signal.config)
+    assert through_json(config) == config
+
+
+@pytest.mark.parametrize("kind", [SignalConfig, fftool.TrainingResult, ScaleSearch, ScaleCandidate])
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_record_is_refused_or_comes_back_equal(kind, data):
+    """What fftool records is checked too, as a program may make its own."""
+    result = fftool.TrainingResult(epochs=1, steps=2, loss=0.5, psnr=30.0, ssim=0.9)
+    base = {
+        SignalConfig: SIGNAL,
+        fftool.TrainingResult: result,
+        ScaleSearch: SEARCH,
+        ScaleCandidate: SEARCH.candidates[1],
+    }
+    name = data.draw(st.sampled_from([field.name for field in fields(kind)]))
+    try:
+        record = replace(base[kind], **{name: data.draw(ANYTHING)})
+        if kind is ScaleCandidate:
+            record = replace(SEARCH, candidates=(record,))
+        signal = record if kind is SignalConfig else SIGNAL
+        config = resolve(signal=signal)
+        if isinstance(record, ScaleSearch):
+            config = replace(config, encoding=EncodingConfig(dimension=4).resolve(record))
+    except SettingError:
+        return
+    result = record if kind is fftool.TrainingResult else None
+    document = msgspec.json.encode(to_document(config, result))
+    assert from_document(msgspec.json.decode(document, type=format.ConfigDocument)) == (config, result)
 
 
 RESOLVED = [field.name for field in fields(TrainingSettings)]

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from fftool.checks import require
 from fftool.config import (
     DEFAULT_MEDIUM,
     Config,
@@ -38,7 +39,6 @@ from fftool.config import (
     TrainingConfig,
     TrainingResult,
     TrainingSettings,
-    require,
 )
 from fftool.holdout import training_size
 from fftool.training.defaults import resolve_defaults

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from math import prod
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from fftool.checkpoint.format import (
     FORMAT,
@@ -18,18 +20,22 @@ from fftool.checkpoint.format import (
     ResumeDocument,
     format_version,
     position_document,
+    tensor_shapes,
     to_document,
 )
-from fftool.errors import NonFiniteError
+from fftool.errors import NetworkError, NonFiniteError
 from fftool.files import replacing
 from fftool.models.network import CoordinateMLP
 from fftool.training.state import Run
 
 
-def save(network: CoordinateMLP, path: str | Path) -> None:
+def save(network: nn.Module, path: str | Path) -> None:
     """Write a network, its config and its result to a file.
 
-    Raises WriteError if the file cannot be written, and NonFiniteError for a network whose weights are not finite.
+    A network that torch has compiled or made parallel is saved as the one inside, and one of another precision as
+    float32; pruned or parametrized layers are saved as they compute. Raises WriteError if the file cannot be written,
+    NetworkError for a network that does not fit its config, and NonFiniteError for weights that are not finite, as
+    float32. The file is then as it was before.
     """
     _write(Path(path), network, {}, {})
 
@@ -52,19 +58,56 @@ def save_run(run: Run, path: str | Path, source: str = "") -> None:
 
 def checkpoint_size(network: CoordinateMLP) -> int:
     """Bytes of a network's checkpoint."""
-    tensors = network.state_dict()
-    n_numbers: int = sum(tensor.numel() for tensor in tensors.values())
+    tensors = _tensors(network)
+    n_numbers = sum(tensor.numel() for tensor in tensors.values())
     return len(_header(network, tensors, {})) + 4 * n_numbers
 
 
-def _write(path: Path, network: CoordinateMLP, more: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    if not network.is_finite:
-        raise NonFiniteError("the network's weights")
-    tensors = network.state_dict() | dict(more)
+def _write(path: Path, module: nn.Module, more: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    network = _unwrapped(module)
+    tensors = _tensors(network) | dict(more)
+    header = _header(network, tensors, metadata)
     with replacing(path) as file:
-        file.write(_header(network, tensors, metadata))
+        file.write(header)
         for part in _data(tensors):
             file.write(part)
+
+
+def _unwrapped(module: nn.Module) -> CoordinateMLP:
+    """The network within a wrapper of torch: `_orig_mod` of a compiled one, `module` of a parallel one."""
+    inner = module
+    while not isinstance(inner, CoordinateMLP):
+        found = getattr(inner, "_orig_mod", getattr(inner, "module", None))
+        if not isinstance(found, nn.Module):
+            raise NetworkError("the module", type(inner).__name__, "CoordinateMLP")
+        inner = found
+    return inner
+
+
+def _tensors(network: CoordinateMLP) -> dict[str, Tensor]:
+    """Tensors of a network as a checkpoint holds them: float32 on the CPU, with the names and shapes of its config."""
+    expected = tensor_shapes(network.config)
+    if len(network.layers) != len(network.config.widths) - 1:
+        raise NetworkError("the number of layers", str(len(network.layers)), str(len(network.config.widths) - 1))
+    if (network.B is not None) != ("encoding.B" in expected):
+        raise NetworkError("encoding", type(network.encoding).__name__, f"{network.config.encoding.kind} features")
+    try:
+        tensors = {name: _float32(name, attrgetter(name)(network), shape) for name, shape in expected.items()}
+    except AttributeError as error:
+        raise NetworkError("a layer", f"without {error.name}", "weight and bias") from error
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise NonFiniteError("the network's weights")
+    return tensors
+
+
+def _float32(name: str, tensor: object, shape: tuple[int, ...]) -> Tensor:
+    if not isinstance(tensor, Tensor):
+        raise NetworkError(name, type(tensor).__name__, "a tensor")
+    if tuple(tensor.shape) != shape or not tensor.is_floating_point() or tensor.is_meta or tensor.is_sparse:
+        layout = "meta" if tensor.is_meta else str(tensor.layout).removeprefix("torch.")
+        seen = f"{layout} {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+        raise NetworkError(name, seen, f"strided floating-point {shape}")
+    return tensor.detach().to("cpu", torch.float32)
 
 
 def _header(network: CoordinateMLP, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:

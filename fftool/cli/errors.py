@@ -85,6 +85,7 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.SizeError: "use a smaller --size",
     errors.DivergenceError: lambda error: f"use a --learning-rate far below {error.learning_rate:g}",
     errors.NonFiniteError: "train again with a smaller --learning-rate",
+    errors.NetworkError: "train from scratch",
     errors.UnfinishedRunError: "train from scratch",
     errors.ReadError: "check the path and its permissions",
     errors.DiskFullError: lambda error: f"free some space, or {_path_hint(error)} on another disk",

@@ -8,10 +8,10 @@ import msgspec
 
 from fftool.checkpoint.format import ResumeDocument, position_document, to_builtins
 from fftool.checkpoint.reading import Description, Unfinished, describe
+from fftool.checks import format_number
 from fftool.cli import options, terminal
 from fftool.cli.output import Output
 from fftool.cli.reports import quality_rows, scale_row
-from fftool.config import format_number
 
 
 def info(model: options.Model, as_json: options.Json = False) -> None:
