@@ -157,10 +157,13 @@ class LargeFileError(MediaError):
     """A file whose signal is too large to be read."""
 
 
+Limit = Literal["suffix", "bits", "channels", "alpha", "size", "memory", "quality"]
+
+
 class FormatError(FFToolError):
     """A format that cannot hold a signal. `limit` names what it lacks."""
 
-    def __init__(self, limit: Literal["suffix", "bits", "channels", "alpha", "size", "memory"], problem: str) -> None:
+    def __init__(self, limit: Limit, problem: str) -> None:
         super().__init__(problem)
         self.limit = limit
 

@@ -52,9 +52,10 @@ FORMAT_HINTS = {
     "suffix": "name a file with one of these suffixes",
     "bits": "use --bits 8, or a .png or .tiff file",
     "channels": "save the channels one by one",
-    "alpha": "use a .png, .tiff or .webp file",
+    "alpha": "use a .png, .tiff, .webp or .avif file",
     "size": "use a smaller --size, or a .tiff file",
     "memory": "use a .tif file, which is written while it is rendered, or a smaller --size",
+    "quality": "leave --quality out, or use a .jpg, .webp or .avif file",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -43,19 +44,21 @@ class ImageMedium(Medium):
             raise DamagedFileError(path, "damaged: the image has no pixels")
         return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
 
-    def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
+    def write(
+        self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples], *, quality: int | None = None
+    ) -> None:
         """Write an image with that shape (height, width, channels), in the format that the suffix names.
 
         All bands have the same number of rows, but the last one may have fewer. A TIFF is written as they come, so
         that it may be larger than memory; for other formats they are assembled first. The file appears complete or not
-        at all. Raises SignalError, FormatError and WriteError.
+        at all. Raises SignalError, FormatError, SettingError and WriteError.
         """
         image_format = cast(ImageFormat, self.format_of(path))
         _check_shape(shape)
         first = next(bands)
         check_samples(first)
         bits = 8 * first.dtype.itemsize
-        image_format.check(shape, bits)
+        image_format.check(shape, bits, quality)
         bands = chain([first], bands)
         if image_format.streams:
             with uninterrupted():
@@ -66,7 +69,7 @@ class ImageMedium(Medium):
             return
         samples = first if len(first) == shape[0] else assemble(bands, shape, bits)
         with replacing(path) as file:
-            _encode(file, samples, image_format)
+            _encode(file, samples, image_format, quality)
 
     def encode(self, file: BinaryIO, samples: Samples) -> None:
         """Write samples with shape (height, width, channels) as a PNG to an open file, which need not be seekable.
@@ -96,13 +99,16 @@ def read_image(path: str | Path) -> Signal:
     return _MEDIUM.read(Path(path))
 
 
-def write_image(path: str | Path, samples: Samples) -> None:
+def write_image(path: str | Path, samples: Samples, *, quality: int | None = None) -> None:
     """Write an image with shape (height, width, channels), uint8 or uint16, in the format that the suffix names.
 
-    Raises SignalError for other arrays, FormatError if the format cannot hold the image, and WriteError if the file
-    cannot be written.
+    `quality`, 1 to 100 and 95 unless given, is for JPEG, WebP and AVIF. JPEG and AVIF keep the resolution of colours;
+    WebP halves it, but has no loss at all with a quality of 100, or where that makes the file no larger.
+
+    Raises SignalError for other arrays, FormatError if the format cannot hold the image or has no quality,
+    SettingError for a quality out of range, and WriteError if the file cannot be written.
     """
-    _MEDIUM.write(Path(path), samples.shape, iter([samples]))
+    _MEDIUM.write(Path(path), samples.shape, iter([samples]), quality=quality)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -145,17 +151,21 @@ def _decode(path: Path) -> NDArray[Any]:
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
-def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat) -> None:
+def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat, quality: int | None = None) -> None:
     """Write an image to an open file in any format but TIFF."""
     with uninterrupted():
         import imageio.plugins.pillow  # noqa: F401  # or else `imwrite` imports it
         import imageio.v3 as iio
         from imagecodecs import png_encode
 
+    encodings = image_format.encodings(samples.shape[-1], quality)
     if samples.shape[-1] == 1:
         samples = samples[:, :, 0]
     if samples.dtype == np.uint16:  # only PNG holds 16 bits here, and Pillow writes only 8
         file.write(png_encode(samples))
+        return
+    write = partial(iio.imwrite, image=samples, plugin="pillow", extension=image_format.suffixes[0], is_batch=False)
+    if len(encodings) > 1:
+        file.write(min((write("<bytes>", **options) for options in encodings), key=len))
     else:
-        suffix = image_format.suffixes[0]
-        iio.imwrite(file, samples, plugin="pillow", extension=suffix, is_batch=False, **image_format.options)
+        write(file, **encodings[0])
