@@ -153,6 +153,14 @@ class UnsupportedFileError(MediaError):
     """A file of a known format, and of a kind that is not read: pages, animations, unusual samples."""
 
 
+class MissingPackageError(MediaError):
+    """A file of a format that takes a package which is not installed."""
+
+    def __init__(self, path: str | Path, problem: str, package: str) -> None:
+        super().__init__(path, problem)
+        self.package = package
+
+
 class LargeFileError(MediaError):
     """A file whose signal is too large to be read."""
 

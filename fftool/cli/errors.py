@@ -95,6 +95,9 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.UnknownFormatError: "save it as a PNG, JPEG, WebP, TIFF or BMP first",
     errors.DamagedFileError: "save or copy the file again",
     errors.UnsupportedFileError: "save it as a single PNG with 8 or 16 bits per channel first",
+    errors.MissingPackageError: lambda error: (
+        f'install it: pipx inject fftool {error.package}, or pip install "fftool[formats]"'
+    ),
     errors.LargeFileError: "make a smaller copy of it first",
     FormatError: _format_hint,
     errors.NotACheckpointError: "copy the file again if it was a checkpoint; fftool train makes a new one",

@@ -89,12 +89,13 @@ def read_image(path: str | Path) -> Signal:
     """Read an image, upright by its EXIF orientation, with the channels that it has.
 
     Grey gives 1 channel, grey with alpha 2, RGB 3, RGB with alpha 4. Palettes and CMYK are converted to RGB, and
-    colours with an ICC profile to sRGB. PNG and TIFF keep 16 bits, and so does grey in other formats; everything else
-    is read with 8.
+    colours with an ICC profile to sRGB. PNG, TIFF and JPEG XL keep 16 bits, and so does grey in other formats; HEIC with
+    10 or 12 bits and raw files are read with 16, and everything else with 8.
 
     Raises ReadError if the file is missing or may not be read, and MediaError if it is not an image (the subclass
-    UnknownFormatError), is damaged (DamagedFileError), is animated or has unusual samples (UnsupportedFileError), or
-    has more than 179 million pixels, which is Pillow's limit (LargeFileError).
+    UnknownFormatError), is damaged (DamagedFileError), is animated or has unusual samples (UnsupportedFileError), has
+    more than 179 million pixels, which is Pillow's limit (LargeFileError), or takes a package that is not installed
+    (MissingPackageError).
     """
     return _MEDIUM.read(Path(path))
 
@@ -122,7 +123,7 @@ def _decode(path: Path) -> NDArray[Any]:
     Raises MediaError if the file has no image that is read.
     """
     with uninterrupted():
-        from fftool.media.image import pillow, png, tiff  # 40 ms, and most uses of a medium need none of them
+        from fftool.media.image import reading  # 40 ms, and most uses of a medium need no decoder
         from fftool.media.image.decoded import DecodeError
 
     try:
@@ -130,17 +131,7 @@ def _decode(path: Path) -> NDArray[Any]:
             # Pillow warns of odd metadata and of large images, which are read all the same.
             for category in (UserWarning, RuntimeWarning):
                 warnings.simplefilter("ignore", category)
-            start = file.read(len(png.SIGNATURE))
-            file.seek(0)
-            if not start:
-                raise DecodeError(DamagedFileError, "the file is empty")
-            if start.startswith(png.SIGNATURE):
-                decoded = png.decode(file)
-            elif start.startswith(tiff.SIGNATURES):
-                decoded = tiff.decode(file)
-            else:
-                decoded = pillow.decode(file)
-            return decoded.upright_srgb()
+            return reading.decode(file).upright_srgb()
     except DecodeError as error:
         raise error.kind(path, error.problem) from error
     except MemoryError as error:
