@@ -1,6 +1,7 @@
 """HEIC and raw files take optional packages: without one, the error names what installs it."""
 
 import os
+import struct
 import sys
 import tomllib
 from pathlib import Path
@@ -33,6 +34,50 @@ def test_missing_package_is_named_with_its_installation(run, tmp_path, monkeypat
         read_image(tmp_path / name)
     assert caught.value.package == package
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def with_mark(mark):
+    """A TIFF with a thumbnail, and a mark between its header and its first page."""
+    entries = [(256, 4, 4), (257, 4, 4), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8), (277, 3, 1), (279, 4, 16)]
+    body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    return b"II*\0\x10\0\0\0" + mark + bytes(4) + struct.pack("<H", len(entries)) + body + bytes(4)
+
+
+RAW_FILES = {
+    "canon.cr2": with_mark(b"CR\2\0"),
+    "phase-one.iiq": with_mark(b"IIII"),
+    "canon.cr3": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(100),
+    "canon.crw": b"II\x1a\0\0\0HEAPCCDR" + bytes(100),
+    "fujifilm.raf": b"FUJIFILMCCD-RAW 0201" + bytes(100),
+    "olympus.orf": b"IIRO\x08\0\0\0" + bytes(100),
+    "panasonic.rw2": b"IIU\0\x18\0\0\0" + bytes(100),
+    "sigma.x3f": b"FOVb" + bytes(100),
+    "minolta.mrw": b"\0MRM" + bytes(100),
+    "mosaic.dng": pictures.dng(pictures.bright(), thumbnail=True),
+    "linear.dng": pictures.dng(pictures.bright(), thumbnail=True, mosaic=False),
+    "nikon.nef": pictures.tiff_of(
+        (pictures.smooth(3)[::2, ::2], {"subfiletype": 1, "subifds": 2}),
+        (pictures.smooth(3), {"subfiletype": 1}),
+        (pictures.smooth(1, 16)[..., 0], {"photometric": "cfa"}),
+    ),
+    "pentax.pef": pictures.tiff_of(
+        (pictures.smooth(1, 16)[..., 0], {"photometric": "cfa"}), (pictures.smooth(3)[::2, ::2], {})
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAW_FILES)
+def test_recognizes_raw_files_of_all_cameras(tmp_path, monkeypatch, name):
+    """By their content: none is read as its thumbnail."""
+    (tmp_path / "a.tif").write_bytes(RAW_FILES[name])
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+    with pytest.raises(MissingPackageError, match="a camera's raw file"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_thumbnail_without_mark_is_a_plain_tiff(tmp_path):
+    (tmp_path / "a.tif").write_bytes(with_mark(bytes(4)))
+    assert read_image(tmp_path / "a.tif").samples.shape == (4, 4, 1)
 
 
 def test_other_images_load_no_optional_package(tmp_path):

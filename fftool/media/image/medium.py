@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -89,8 +91,8 @@ def read_image(path: str | Path) -> Signal:
     """Read an image, upright by its EXIF orientation, with the channels that it has.
 
     Grey gives 1 channel, grey with alpha 2, RGB 3, RGB with alpha 4. Palettes and CMYK are converted to RGB, and
-    colours with an ICC profile to sRGB. PNG, TIFF and JPEG XL keep 16 bits, and so does grey in other formats; HEIC with
-    10 or 12 bits and raw files are read with 16, and everything else with 8.
+    colours with an ICC profile to sRGB. PNG, TIFF and JPEG XL keep 16 bits, and so does grey in other formats. HEIC
+    with 10 or 12 bits, and raw files, are read with 16, and everything else with 8.
 
     Raises ReadError if the file is missing or may not be read, and MediaError if it is not an image (the subclass
     UnknownFormatError), is damaged (DamagedFileError), is animated or has unusual samples (UnsupportedFileError), has
@@ -148,6 +150,9 @@ def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat, quality
         import imageio.plugins.pillow  # noqa: F401  # or else `imwrite` imports it
         import imageio.v3 as iio
         from imagecodecs import png_encode
+
+        with suppress(ImportError):
+            import_module("pillow_heif")  # or else imageio imports it when it writes, if it is installed
 
     encodings = image_format.encodings(samples.shape[-1], quality)
     if samples.shape[-1] == 1:

@@ -48,7 +48,7 @@ MAX_EXAMINED_PAGES = 32  # to find the one that is no reduced copy, and as many 
 # Signs of a camera's raw file, whose first page is a thumbnail: a tag of DNG, colour models, a mark after the header.
 DNG_VERSION = 50706
 RAW_COLOURS = (PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
-RAW_MARKS = (b"CR\2", b"IIII", b"MMMM")  # Canon's, and Phase One's
+RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # Canon's, and Phase One's
 MARK = slice(8, 12)
 
 
@@ -58,11 +58,14 @@ def decode(file: BinaryIO) -> Decoded:
     Raises DecodeError if there are several, or the image is incomplete, too large or of an unsupported kind. tifffile
     and its codecs raise errors of many types if it is damaged.
     """
+    if file.read(MARK.stop)[MARK] in RAW_MARKS:
+        return raw.decode(file)
+    file.seek(0)
     with tifffile.TiffFile(file) as tiff:
         count = len(tiff.pages)  # to iterate over tiff.pages never ends if the last page points to the first
         pages = [cast(TiffPage, tiff.pages.get(i)) for i in range(min(count, MAX_EXAMINED_PAGES))]
         nested = _nested_pages(tiff, pages)
-        if not _is_raw(file, [*pages, *nested]):
+        if not any(map(_is_raw, [*pages, *nested])):
             page = _main_page(pages, nested, count)
             _check_page(page)
             profile = _valueof(page, pages[0], "InterColorProfile")
@@ -85,13 +88,9 @@ def _nested_pages(tiff: tifffile.TiffFile, pages: list[TiffPage]) -> list[TiffPa
     return nested
 
 
-def _is_raw(file: BinaryIO, pages: list[TiffPage]) -> bool:
-    """Whether the file is a camera's raw file."""
-    file.seek(MARK.start)
-    mark = file.read(MARK.stop - MARK.start)
-    return mark.startswith(RAW_MARKS) or any(
-        DNG_VERSION in page.tags or page.photometric in RAW_COLOURS for page in pages
-    )
+def _is_raw(page: TiffPage) -> bool:
+    """Whether a page belongs to a camera's raw file."""
+    return DNG_VERSION in page.tags or page.photometric in RAW_COLOURS
 
 
 def _n_pixels(page: TiffPage) -> int:
