@@ -57,6 +57,7 @@ MAX_SIDE = 2**31 - 1
 MAX_SHEET_PIXELS = 2**26  # of each drawing on a sheet, which shows a few hundred along a side
 MAX_NUMBER = 3.4e38  # about the largest float32
 DEFAULT_MEDIUM = "image"
+DEFAULT_QUALITY = 95  # of images in lossy formats, up to 100
 MAX_SCALE = 1e9  # far above the Nyquist frequency of any signal, and below the overflow of a phase
 
 CHECK_SIGMA = number(f"a positive number up to {MAX_SCALE:g}, one for each axis, or 'auto'", MAX_SCALE, inclusive=True)
@@ -85,6 +86,7 @@ CHECK_TIME = number("a positive number of seconds")
 CHECK_PSNR = number("a positive number of decibels, such as 35")
 CHECK_RATE = number("a positive number, such as 0.05", MAX_NUMBER, inclusive=True)
 CHECK_BATCH_SIZE = integer(1, MAX_BATCH_SIZE)
+CHECK_QUALITY = integer(1, 100)
 
 
 def check_bits(bits: int) -> None:
@@ -95,6 +97,11 @@ def check_bits(bits: int) -> None:
 def _check_bits(name: str, value: Any) -> int:
     require(as_float(value) in (8, 16), name, value, "8 or 16")
     return int(value)
+
+
+def check_quality(quality: int) -> None:
+    """Raise SettingError unless an image can be encoded with that quality."""
+    CHECK_QUALITY("quality", quality)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,14 +161,25 @@ class UnsupportedFileError(MediaError):
     """A file of a known format, and of a kind that is not read: pages, animations, unusual samples."""
 
 
+class MissingPackageError(MediaError):
+    """A file of a format that takes a package which is not installed."""
+
+    def __init__(self, path: str | Path, problem: str, package: str) -> None:
+        super().__init__(path, problem)
+        self.package = package
+
+
 class LargeFileError(MediaError):
     """A file whose signal is too large to be read."""
+
+
+Limit = Literal["suffix", "bits", "channels", "alpha", "size", "memory", "quality"]
 
 
 class FormatError(FFToolError):
     """A format that cannot hold a signal. `limit` names what it lacks."""
 
-    def __init__(self, limit: Literal["suffix", "bits", "channels", "alpha", "size", "memory"], problem: str) -> None:
+    def __init__(self, limit: Limit, problem: str) -> None:
         super().__init__(problem)
         self.limit = limit
 

@@ -38,9 +38,11 @@ class SamplesMedium(Medium):
             )
         return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
 
-    def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
+    def write(
+        self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples], *, quality: int | None = None
+    ) -> None:
         first = next(bands)  # one row is all of it
-        self.format_of(path).check(shape, 8 * first.dtype.itemsize)
+        self.format_of(path).check(shape, 8 * first.dtype.itemsize, quality)
         with replacing(path) as file:
             self.encode(file, assemble([first], shape, 8 * first.dtype.itemsize))
 

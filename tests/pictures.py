@@ -21,6 +21,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import pillow_heif
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -113,6 +114,10 @@ def whole() -> Iterator[Picture]:
     yield from with_profiles()
     yield from turned()
     yield from with_odd_chunks()
+    yield from among_copies()
+    yield from heics()
+    yield from jxls()
+    yield from raws()
 
 
 def pngs() -> Iterator[Picture]:
@@ -313,12 +318,206 @@ def with_odd_chunks() -> Iterator[Picture]:
     yield Picture("exif-cut.jpg", saved(rgb, "JPEG", quality=98, subsampling=0, exif=exif), rgb, 8)
 
 
+def tiff_of(*pages: tuple[Array, dict[str, Any]]) -> bytes:
+    """A TIFF of several pages; `subifds` of a page is the number of those after it that are nested in it."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for samples, options in pages:
+            writer.write(samples, **({"photometric": "rgb", "metadata": None} | options))
+    return file.getvalue()
+
+
+REDUCED = {"subfiletype": 1}
+
+
+def among_copies() -> Iterator[Picture]:
+    """TIFFs with reduced copies of their image."""
+    rgb, turned = smooth(3), np.rot90(smooth(3), -1)
+    small, smaller = rgb[::2, ::2], rgb[::4, ::4]
+    orientation = {"extratags": [(274, 3, 1, 6, True)]}
+    kinds = {
+        "copies-nested": ((rgb, {"subifds": 2}), (small, REDUCED), (smaller, REDUCED)),
+        "copies-nested-unmarked": ((rgb, {"subifds": 2}), (small, {}), (smaller, {})),
+        "copies-behind": ((rgb, {}), (small, REDUCED), (smaller, REDUCED)),
+        "copy-before": ((small, REDUCED), (rgb, {})),
+        "copy-around": ((small, REDUCED | {"subifds": 1}), (rgb, {})),
+        "copy-around-unmarked": ((small, {"subifds": 1}), (rgb, {})),
+        "copies-around-and-beside": ((smaller, REDUCED | {"subifds": 2}), (small, REDUCED), (rgb, {})),
+        "copies-of-floats": ((rgb, {"subifds": 1}), (small.astype(np.float32), REDUCED)),
+    }
+    for name, pages in kinds.items():
+        yield Picture(f"{name}.tif", tiff_of(*pages), rgb)
+    yield Picture("copy-turned.tif", tiff_of((small, REDUCED | {"subifds": 1} | orientation), (rgb, {})), turned)
+
+
+def heic(samples: Array, bits: int = 8, **options: Any) -> bytes:
+    """Samples in a HEIC without loss but that of its colour model."""
+    height, width, channels = samples.shape
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels] + ("" if bits == 8 else ";16")
+    file = io.BytesIO()
+    image = pillow_heif.from_bytes(mode, (width, height), samples.tobytes())
+    image.save(file, quality=-1, chroma=444, **options)
+    return file.getvalue()
+
+
+def heics() -> Iterator[Picture]:
+    rgb, rgba, adobe = smooth(3), smooth(4), imagecodecs.cms_profile("adobergb")
+    yield Picture("rgb.heic", heic(rgb), rgb, 1)
+    yield Picture("rgba.heic", heic(rgba), rgba, 1)
+    yield Picture("grey.heic", heic(smooth(1)), smooth(1), 1)
+    yield Picture("rgb-16.heic", heic(smooth(3, 16), 16), smooth(3, 16), 140)  # stored with 10 bits: steps of 64
+    for orientation in (3, 6, 7):
+        exif = Image.Exif()
+        exif[274] = orientation
+        data = heic(rgb, exif=exif.tobytes())
+        yield Picture(f"orientation-{orientation}.heic", data, TURNED[orientation](rgb), 1)
+    file = io.BytesIO()
+    several = pillow_heif.from_pillow(Image.fromarray(rgb[::2, ::2]))
+    several.add_from_pillow(Image.fromarray(rgb))
+    several.save(file, quality=-1, chroma=444, primary_index=1)
+    yield Picture("second-is-primary.heic", file.getvalue(), rgb, 1)
+    file = io.BytesIO()
+    image = pillow_heif.from_pillow(Image.fromarray(rgb))
+    image.info["icc_profile"], image.info["icc_profile_type"] = adobe, "prof"
+    image.save(file, quality=-1, chroma=444)
+    yield Picture("adobe-rgb.heic", file.getvalue(), adobe_to_srgb(rgb), 6)
+    data = heic(rgb, save_nclx_profile=True, color_primaries=12, transfer_characteristics=13)
+    yield Picture("p3.heic", data, p3_to_srgb(rgb), 6)
+
+
+P3_TO_SRGB = np.array([[1.2249402, -0.2249402, 0], [-0.0420570, 1.0420570, 0], [-0.0196376, -0.0786361, 1.0982736]])
+
+
+def srgb_curve(linear: Array) -> Array:
+    """Values of sRGB, from linear light in [0, 1]."""
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+def linear_light(values: Array) -> Array:
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def p3_to_srgb(samples: Array) -> Array:
+    """8-bit samples of Display P3, converted by the formulas of both standards."""
+    linear = np.clip(linear_light(samples / 255) @ P3_TO_SRGB.T, 0, 1)
+    return np.rint(255 * srgb_curve(linear)).astype(np.uint8)
+
+
+def jxl_header(*, size: tuple[int, int] = (WIDTH, HEIGHT), orientation: int = 1, p3: bool = False) -> bytes:
+    """Header of a JPEG XL with 8 bits per channel, as ISO/IEC 18181-1 has it: each number with its bits."""
+    (width, height), turned = size, orientation > 1
+    side = lambda length: [(0, 2), (length - 1, 9)] if length <= 512 else [(3, 2), (length - 1, 30)]  # noqa: E731
+    extras = [(orientation - 1, 3), (0, 1), (0, 1), (0, 1)]  # not shown at another size, no preview, no animation
+    # RGB for white D65, with primaries 11 and curve 13, to be converted relative to white.
+    colours = [(0, 1), (0, 1), (0, 2), (1, 2), (2, 2), (9, 4), (0, 1), (2, 2), (11, 4), (1, 2)] if p3 else [(1, 1)]
+    fields = [
+        *[(0, 1), *side(height), (0, 3), *side(width)],
+        *[(0, 1), (turned, 1), *(extras if turned else [])],
+        *[(0, 1), (0, 2), (1, 1), (0, 2), (0, 1), *colours],  # 8 bits, no extra channels, colours as they are stored
+        *([(1, 1)] if turned else []),  # no tone mapping
+        *[(0, 2), (1, 1)],  # no extensions, default transforms
+    ]
+    value = at = 0
+    for number, bits in fields:
+        value |= int(number) << at
+        at += bits
+    return b"\xff\x0a" + value.to_bytes(-(-at // 8), "little")
+
+
+def jxl(samples: Array, **fields: Any) -> bytes:
+    """8-bit RGB samples in a JPEG XL without loss, with another header."""
+    data = imagecodecs.jpegxl_encode(samples, lossless=True)
+    plain = jxl_header()
+    assert data.startswith(plain)
+    return jxl_header(**fields) + data[len(plain) :]
+
+
+def jxls() -> Iterator[Picture]:
+    rgb, adobe = smooth(3), imagecodecs.cms_profile("adobergb")
+    for channels in (1, 2, 3, 4):
+        samples = smooth(channels)
+        flat = samples[..., 0] if channels == 1 else samples
+        data = imagecodecs.jpegxl_encode(flat, lossless=True, usecontainer=channels % 2 == 0)
+        yield Picture(f"{channels}-channels.jxl", data, samples)
+        deep = smooth(channels, 16)
+        data = imagecodecs.jpegxl_encode(deep[..., 0] if channels == 1 else deep, lossless=True)  # marked as linear
+        colours = deep[..., : channels - (channels in (2, 4))]
+        shown = np.rint(65535 * srgb_curve(colours / 65535)).astype(np.uint16)
+        yield Picture(f"{channels}-channels-16.jxl", data, np.concatenate([shown, deep[..., shown.shape[2] :]], -1), 2)
+    yield Picture("lossy.jxl", imagecodecs.jpegxl_encode(rgb, distance=0.05), rgb, 30)
+    ten = smooth(3, 10)
+    data = imagecodecs.jpegxl_encode(ten, lossless=True, bitspersample=10)
+    yield Picture("10-bits.jxl", data, np.rint(65535 * srgb_curve(ten / 1023)).astype(np.uint16), 4)
+    yield Picture("p3.jxl", jxl(rgb, p3=True), p3_to_srgb(rgb), 2)
+    for orientation, turn in TURNED.items():
+        yield Picture(f"orientation-{orientation}.jxl", jxl(rgb, orientation=orientation), turn(rgb))
+    for name, options in {"plain": {}, "adobe-rgb": {"icc_profile": adobe}}.items():
+        jpeg = saved(rgb, "JPEG", quality=95, subsampling=0, **options)
+        shown = np.array(Image.open(io.BytesIO(jpeg)))
+        data = imagecodecs.jpegxl_encode_jpeg(jpeg)
+        yield Picture(f"{name}-jpeg.jxl", data, adobe_to_srgb(shown) if options else shown, 4)
+
+
+def dng_tags(orientation: int = 1) -> list[tuple[int, int, int, Any, bool]]:
+    """Tags of a DNG whose sensor has the colours of sRGB, in white light D65."""
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
+    matrix = [number for value in np.linalg.inv(to_xyz).ravel() for number in (round(value * 10_000), 10_000)]
+    return [
+        (50706, 1, 4, bytes([1, 4, 0, 0]), True),  # DNGVersion
+        (50708, 2, 0, "A camera", True),
+        (274, 3, 1, orientation, True),
+        (50778, 3, 1, 21, True),  # light D65
+        (50721, 10, 9, tuple(matrix), True),  # XYZ to the sensor's colours
+        (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),  # white, as shot
+    ]
+
+
+def dng(rgb: Array, thumbnail: bool = False, orientation: int = 1, mosaic: bool = True) -> bytes:
+    """A camera's raw file of an image with values in [0, 1]: linear light through a Bayer mosaic, or without one."""
+    y, x = np.mgrid[: rgb.shape[0], : rgb.shape[1]]
+    linear = np.rint(65535 * linear_light(rgb)).astype(np.uint16)
+    if mosaic:
+        linear = np.take_along_axis(linear, np.array([[0, 1], [1, 2]])[y % 2, x % 2, None], axis=2)[..., 0]
+    pattern = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, bytes([0, 1, 1, 2]), True)] if mosaic else []
+    tags, photometric = dng_tags(orientation), "cfa" if mosaic else "linear_raw"
+    if not thumbnail:
+        return tiff_of((linear, {"photometric": photometric, "extratags": [*tags, *pattern]}))
+    small = np.rint(255 * rgb[::4, ::4]).astype(np.uint8)
+    first = {"subfiletype": 1, "subifds": 1, "extratags": tags}
+    return tiff_of((small, first), (linear, {"photometric": photometric, "extratags": pattern}))
+
+
+def bright(height: int = 40, width: int = 60) -> Array:
+    """Values in [0, 1] without fine detail, with as much light that LibRaw leaves the brightness as it is."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([np.minimum(1.1 * x / width, 1), y / height, np.full((height, width), 0.3)], axis=-1)
+
+
+def raws() -> Iterator[Picture]:
+    rgb = bright()
+    shown = np.rint(65535 * rgb).astype(np.uint16)
+    yield Picture("linear.dng", dng(rgb, mosaic=False), shown, 100)
+    yield Picture("linear-with-thumbnail.dng", dng(rgb, thumbnail=True, mosaic=False), shown, 100)
+    for orientation in (3, 6, 8):
+        data = dng(rgb, thumbnail=True, orientation=orientation, mosaic=False)
+        yield Picture(f"orientation-{orientation}.dng", data, TURNED[orientation](shown), 700)
+    yield Picture("mosaic.dng", dng(rgb), shown, 1500)
+    yield Picture("mosaic-with-thumbnail.dng", dng(rgb, thumbnail=True), shown, 1500)
+
+
 Refusal = tuple[type[MediaError], str]  # type of a file's error, and how its problem begins
 
 SEVERAL: Refusal = (UnsupportedFileError, "holds 3 images, expected one")
 UNSUPPORTED_TIFF: Refusal = (UnsupportedFileError, "unsupported kind of TIFF: ")
 TOO_LARGE: Refusal = (LargeFileError, "too large: ")
 DAMAGED: Refusal = (DamagedFileError, "damaged: ")
+NO_CAMERA: Refusal = (UnsupportedFileError, "a camera's raw file of a kind that LibRaw does not read")
+SEQUENCE: Refusal = (UnsupportedFileError, "holds a sequence of images, expected one")
+ANIMATION: Refusal = (UnsupportedFileError, "holds an animation, expected one image")
+ONLY_REDUCED: Refusal = (UnsupportedFileError, "holds only a reduced copy of its image")
+LARGER_COPY: Refusal = (UnsupportedFileError, "holds a reduced copy that is larger than its image")
 INCOMPLETE: Refusal = (DamagedFileError, "damaged: some pixels are missing")
 UNKNOWN: Refusal = (UnknownFormatError, "not an image of a known format")
 
@@ -361,13 +560,41 @@ def refused() -> Iterator[tuple[str, bytes, Refusal]]:
     data = tiff(rgb, photometric="rgb", compression="jpeg").replace(size, huge)
     yield "jpeg-bomb.tif", data, (DamagedFileError, "damaged: a strip or tile has 5000x5000 pixels")
     yield "drawing.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', UNKNOWN
-    heic = b"ftypheic\0\0\0\0mif1heic"
-    yield "photo.heic", struct.pack(">I", len(heic) + 4) + heic + bytes(200), UNKNOWN
+    for major, refusal in {b"heic": DAMAGED, b"mif1": DAMAGED, b"hevc": SEQUENCE, b"msf1": SEQUENCE}.items():
+        box = b"ftyp" + major + b"\0\0\0\0mif1heic"
+        yield f"{major.decode()}.heic", struct.pack(">I", len(box) + 4) + box + bytes(200), refusal
+    hdr = heic(smooth(3, 16), 16, save_nclx_profile=True, color_primaries=9, transfer_characteristics=16)
+    yield "hdr.heic", hdr, (UnsupportedFileError, "HEIC in HDR (PQ), expected standard range")
+    square = heic(np.zeros((64, 64, 3), np.uint8))
+    yield "bomb.heic", claiming(square, square.index(b"ispe") + 8, struct.pack(">II", 14_000, 14_000)), TOO_LARGE
+    yield "bomb.jxl", jxl(rgb, size=(60_000, 60_000)), TOO_LARGE
+    yield "animated.jxl", imagecodecs.jpegxl_encode(np.stack([rgb, rgb]), lossless=True), ANIMATION
+    yield "float.jxl", imagecodecs.jpegxl_encode(rgb / np.float32(255)), (UnsupportedFileError, "JPEG XL with samples")
+    yield from refused_copies()
+    raw = dng(bright())
+    for part in (2, 8):
+        yield f"cut-{part}.dng", raw[: len(raw) * (part - 1) // part], DAMAGED
+    plain_mosaic = tiff_of((smooth(1)[..., 0], {"photometric": "cfa"}))
+    yield "no-camera.tif", plain_mosaic, NO_CAMERA
+    yield "cut.orf", b"IIRO" + bytes(60), NO_CAMERA
     yield "program.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n", UNKNOWN
     yield "text.jpg", b"not an image at all\n", UNKNOWN
     yield "page.png", b"<!DOCTYPE html><title>404</title>", UNKNOWN
     yield "zeros.tif", bytes(500), UNKNOWN
     yield "empty.png", b"", (DamagedFileError, "the file is empty")
+
+
+def refused_copies() -> Iterator[tuple[str, bytes, Refusal]]:
+    """TIFFs in which the image beside reduced copies is missing, not read, or one of several."""
+    rgb = smooth(3)
+    small, floats = rgb[::2, ::2], rgb.astype(np.float32)
+    yield "thumbnail.tif", tiff_of((small, REDUCED)), ONLY_REDUCED
+    yield "thumbnails.tif", tiff_of((small, REDUCED | {"subifds": 1}), (rgb, REDUCED)), ONLY_REDUCED
+    yield "floats-within.tif", tiff_of((small, REDUCED | {"subifds": 1}), (floats, {})), UNSUPPORTED_TIFF
+    yield "floats-within-unmarked.tif", tiff_of((small, {"subifds": 1}), (floats, {})), UNSUPPORTED_TIFF
+    yield "larger-copy-within.tif", tiff_of((small, {"subifds": 1}), (rgb, REDUCED)), LARGER_COPY
+    yield "larger-copy-behind.tif", tiff_of((small, {}), (rgb, REDUCED)), LARGER_COPY
+    yield "three-within.tif", tiff_of((small, REDUCED | {"subifds": 3}), *[(rgb, {})] * 3), SEVERAL
 
 
 def claiming(data: bytes, at: int, claim: bytes) -> bytes:
@@ -406,6 +633,10 @@ BASES = (  # one of each decoder and layout
     "rgba.qoi",
     "lossless.jp2",
     "rgb.avif",
+    "rgba.heic",
+    "4-channels.jxl",
+    "copy-around.tif",
+    "mosaic-with-thumbnail.dng",
     "adobe-rgb-8.png",
 )
 

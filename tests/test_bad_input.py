@@ -191,7 +191,8 @@ def test_rejects_invalid_renderings(run, model_path, tmp_path, arguments, code, 
 def test_rejects_alpha_that_a_format_cannot_hold(run, tmp_path):
     Image.new("RGBA", (4, 4)).save(tmp_path / "a.png")
     assert run("train", "a.png", "--epochs", 1).returncode == 0
-    fails(run("render", "model.st", "-o", "a.jpg"), 1, "JPEG holds no alpha channel", "use a .png, .tiff or .webp file")
+    done = run("render", "model.st", "-o", "a.jpg")
+    fails(done, 1, "JPEG holds no alpha channel", "use a .png, .tiff, .webp or .avif file")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES, QUICK, pixels
+from conftest import EXAMPLES, QUICK, fails, pixels
 from PIL import Image
 
 import fftool
@@ -143,12 +143,52 @@ def test_crop_matches_that_part_of_the_whole(run, model_path, tmp_path):
     assert np.abs(whole[96:144, 64:192] - part).max() <= 1
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "bmp"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "avif", "tiff", "bmp"])
 def test_renders_every_format(run, model_path, tmp_path, suffix):
     assert run("render", model_path, "-o", f"a.{suffix}").returncode == 0
     with Image.open(tmp_path / f"a.{suffix}") as image:
         assert image.format.lower() == {"jpg": "jpeg"}.get(suffix, suffix)
         assert image.size == (64, 48)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "avif"])
+def test_quality_trades_size_for_loss(run, model_path, tmp_path, suffix):
+    sizes, errors, exact = [], [], fftool.render(fftool.load(model_path)).astype(int)
+    for name, options in {
+        "low": ("--quality", 20),
+        "same": ("--quality", 95),
+        "default": (),
+        "top": ("--quality", 100),
+    }.items():
+        assert run("render", model_path, "-o", f"{name}.{suffix}", *options).returncode == 0
+        path = tmp_path / f"{name}.{suffix}"
+        sizes.append(path.stat().st_size)
+        errors.append(np.square(pixels(path) - exact).mean())
+    assert sizes[0] < sizes[1] == sizes[2] < sizes[3]
+    assert errors[0] > errors[1] == errors[2] > errors[3]
+    assert errors[3] == 0 or suffix != "webp"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (
+            ("-o", "a.png", "--quality", 95),
+            1,
+            "PNG has no quality: it keeps samples as they are\nhint: leave --quality out",
+        ),
+        (("-o", "a.tif", "--quality", 50), 1, "TIFF has no quality"),
+        (("-o", "a.bmp", "--quality", 50), 1, "BMP has no quality"),
+        (("-o", "-", "--quality", 50), 1, "PNG has no quality"),
+        (("--quality", 50), 1, "PNG has no quality"),
+        (("-o", "a.jpg", "--quality", 0), 2, "invalid quality 0: expected a whole number of at least 1\n"),
+        (("-o", "a.jpg", "--quality", 101), 2, "invalid quality 101: expected at most 100\n"),
+        (("-o", "a.jpg", "--quality", "high"), 2, "Invalid value for '--quality'"),
+    ],
+)
+def test_refuses_quality_that_does_nothing(run, model_path, tmp_path, arguments, code, expected):
+    fails(run("render", model_path, *arguments), code, expected)
+    assert not list(tmp_path.iterdir())
 
 
 def test_renders_to_standard_output(run, model_path, tmp_path):

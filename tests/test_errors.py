@@ -45,6 +45,7 @@ EXAMPLES = [
     errors.UnknownFormatError("a.txt", "not an image of a known format"),
     errors.DamagedFileError("a.png", "damaged"),
     errors.UnsupportedFileError("a.gif", "holds 3 images"),
+    errors.MissingPackageError("a.heic", "needs the package pillow-heif", "pillow-heif"),
     errors.LargeFileError("a.png", "too large"),
     *(
         errors.FormatError(limit, "JPEG holds 8 bits per channel, not 16")

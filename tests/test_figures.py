@@ -647,6 +647,18 @@ def test_page_is_saved_in_the_format_of_its_suffix_with_the_same_bytes_each_time
             assert image.size == (300, 150)
 
 
+@pytest.mark.parametrize(("suffix", "at_least"), [(".jpg", 35), (".jpeg", 35), (".webp", inf)])
+def test_page_keeps_the_resolution_of_colours(tmp_path, suffix, at_least):
+    """A checkerboard of red and blue pixels; with half of their resolution, it has 8 dB."""
+    page = Page(60 / DPI, 60 / DPI)
+    y, x = np.mgrid[:60, :60]
+    board = np.array([[255, 0, 0], [0, 0, 255]], np.uint8)[(x + y) % 2]
+    page.figure.figimage(board, resize=False)
+    page.save(tmp_path / f"a{suffix}")
+    squares = np.square(np.array(Image.open(tmp_path / f"a{suffix}").convert("RGB")) - board.astype(float)).mean()
+    assert (10 * np.log10(255**2 / squares) if squares else inf) >= at_least
+
+
 @pytest.mark.parametrize("name", ["figure.gif", "figure", "figure.st"])
 def test_rejects_a_suffix_of_no_figure_format(name, tmp_path):
     with pytest.raises(FormatError, match=r"no suffix of a known figure format: expected one of \.png, ") as error:

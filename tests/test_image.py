@@ -10,10 +10,11 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from conftest import pixels
+from PIL import Image, JpegImagePlugin
 
 from fftool import media
-from fftool.errors import FFToolError, FormatError, ReadError, SignalError, UnsupportedFileError
+from fftool.errors import FFToolError, FormatError, ReadError, SettingError, SignalError, UnsupportedFileError
 from fftool.media.image import formats
 from fftool.media.image.medium import ImageMedium, read_image, write_image
 
@@ -123,7 +124,10 @@ def test_lossless_formats_round_trip_exactly(tmp_path, channels, suffix, bits):
     np.testing.assert_array_equal(read_image(path).samples, samples)
 
 
-@pytest.mark.parametrize(("suffix", "channels"), [(".jpg", 1), (".jpeg", 3), (".webp", 3), (".webp", 4), (".JPG", 3)])
+@pytest.mark.parametrize(
+    ("suffix", "channels"),
+    [(".jpg", 1), (".jpeg", 3), (".webp", 3), (".webp", 4), (".JPG", 3), (".avif", 1), (".avif", 4)],
+)
 def test_lossy_formats_round_trip_closely(tmp_path, suffix, channels):
     ramp = np.linspace(0, 255, 32, dtype=np.uint8)
     samples = np.stack([np.tile(ramp, (32, 1))] * (channels - (channels == 4)), axis=-1)
@@ -134,8 +138,57 @@ def test_lossy_formats_round_trip_closely(tmp_path, suffix, channels):
     assert np.abs(again[..., 0].astype(int) - samples[..., 0]).max() <= 8
 
 
+def checkerboard(*colours):
+    """One pixel of one colour beside one of the other, over 15×15 pixels."""
+    y, x = np.mgrid[:15, :15]
+    return np.array(colours, np.uint8)[(x + y) % 2]
+
+
+def decibels(samples, again):
+    mean_square = np.square(samples.astype(float) - again).mean()
+    return 10 * np.log10(255**2 / mean_square) if mean_square else np.inf
+
+
+@pytest.mark.parametrize(("suffix", "at_least"), [(".jpg", 38), (".jpeg", 38), (".avif", 45), (".webp", np.inf)])
+def test_lossy_formats_keep_the_resolution_of_colours(tmp_path, suffix, at_least):
+    """With half of it, each of these has less than 24 dB."""
+    red, blue, orange, teal = (255, 0, 0), (0, 0, 255), (240, 140, 20), (20, 130, 130)
+    for colours in ((red, blue), (orange, teal)):
+        samples = checkerboard(*colours)
+        write_image(tmp_path / f"a{suffix}", samples)
+        with Image.open(tmp_path / f"a{suffix}") as image:
+            assert decibels(samples, np.asarray(image.convert("RGB"))) >= at_least
+            assert image.format != "JPEG" or JpegImagePlugin.get_sampling(image) == 0
+
+
+def test_webp_is_lossless_at_the_highest_quality(tmp_path):
+    """With the colours of transparent pixels too. Below it, what lossless compression does not shrink is lossy."""
+    samples, path = noise(4, size=(50, 70)), tmp_path / "a.webp"
+    write_image(path, samples, quality=100)
+    np.testing.assert_array_equal(pixels(path), samples)
+    largest = path.stat().st_size
+    write_image(path, samples, quality=99)
+    assert path.stat().st_size < largest
+    assert decibels(samples[..., :3], pixels(path)[..., :3]) < 30
+
+
+@pytest.mark.parametrize("quality", [0, 101, 50.5, "high", True])
+def test_rejects_quality_out_of_range(tmp_path, quality):
+    with pytest.raises(SettingError, match="invalid quality"):
+        write_image(tmp_path / "a.jpg", noise(3), quality=quality)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rejects_quality_for_formats_that_have_none(tmp_path):
+    for suffix, name in {".png": "PNG", ".tif": "TIFF", ".bmp": "BMP"}.items():
+        with pytest.raises(FormatError, match=f"{name} has no quality") as caught:
+            write_image(tmp_path / f"a{suffix}", noise(3), quality=95)
+        assert caught.value.limit == "quality"
+    assert not list(tmp_path.iterdir())
+
+
 def test_writes_one_channel_as_grey(tmp_path):
-    for suffix, mode in ((".png", "L"), (".jpg", "L"), (".tiff", "L"), (".bmp", "L")):
+    for suffix, mode in ((".png", "L"), (".jpg", "L"), (".avif", "L"), (".tiff", "L"), (".bmp", "L")):
         write_image(tmp_path / f"a{suffix}", noise(1))
         with Image.open(tmp_path / f"a{suffix}") as image:
             assert image.mode == mode
@@ -153,6 +206,8 @@ def test_writes_one_channel_as_grey(tmp_path):
         ("a.jpg", noise(1, size=(1, 65536)), "size", "up to 65,535 pixels, not 65536x1"),
         ("a.webp", noise(1, size=(16384, 1)), "size", "up to 16,383 pixels, not 1x16384"),
         ("a.png", noise(5), "channels", "up to 4 channels, not 5"),
+        ("a.avif", noise(3, 16), "bits", "AVIF holds 8 bits per channel, not 16"),
+        ("a.avif", noise(1, size=(1, 32769)), "size", "up to 32,768 pixels, not 32769x1"),
     ],
 )
 def test_rejects_images_that_format_cannot_hold(tmp_path, name, samples, limit, problem):
@@ -265,7 +320,7 @@ def test_medium_opens_any_file_as_image(tmp_path):
 
 def test_medium_names_formats_and_units():
     assert MEDIUM.suffix == ".png"
-    assert MEDIUM.suffixes == (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".tif", ".bmp")
+    assert MEDIUM.suffixes == (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tiff", ".tif", ".bmp")
     assert (MEDIUM.noun, MEDIUM.count((1000, 2))) == ("image", "2,000 pixels")
     assert MEDIUM.format_of(Path("a.TIF")).name == "TIFF"
     assert [(each.name, each.bits) for each in formats.FORMATS if 16 in each.bits] == [

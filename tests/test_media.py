@@ -235,6 +235,7 @@ def test_render_to_standard_output(run, model):
         (("--crop", "0.1,0.1,0.5,0.5"), 2, "invalid crop '0.1,0.1,0.5,0.5': expected X,WIDTH as fractions, such as"),
         (("--crop", "0.5"), 2, "such as 0.25,0.5"),
         (("--crop", "0.75,0.5"), 2, "expected a part of the signal"),
+        (("-o", "a.npy", "--quality", "90"), 1, "NPY has no quality: it keeps samples as they are"),
         (("-o", "a.png"), 1, "a.png: no suffix of a known signal format: expected one of .npy"),
     ],
 )

@@ -52,9 +52,10 @@ FORMAT_HINTS = {
     "suffix": "name a file with one of these suffixes",
     "bits": "use --bits 8, or a .png or .tiff file",
     "channels": "save the channels one by one",
-    "alpha": "use a .png, .tiff or .webp file",
+    "alpha": "use a .png, .tiff, .webp or .avif file",
     "size": "use a smaller --size, or a .tiff file",
     "memory": "use a .tif file, which is written while it is rendered, or a smaller --size",
+    "quality": "leave --quality out, or use a .jpg, .webp or .avif file",
 }
 
 
@@ -95,6 +96,9 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.UnknownFormatError: "save it as a PNG, JPEG, WebP, TIFF or BMP first",
     errors.DamagedFileError: "save or copy the file again",
     errors.UnsupportedFileError: "save it as a single PNG with 8 or 16 bits per channel first",
+    errors.MissingPackageError: lambda error: (
+        f'install it: pipx inject fftool {error.package}, or pip install "fftool[formats]"'
+    ),
     errors.LargeFileError: "make a smaller copy of it first",
     FormatError: _format_hint,
     errors.NotACheckpointError: "copy the file again if it was a checkpoint; fftool train makes a new one",

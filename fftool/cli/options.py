@@ -152,6 +152,15 @@ Size = Annotated[
         show_default="the trained size",
     ),
 ]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        "--quality",
+        metavar="1-100",
+        help="Quality of a jpg, webp or avif. webp halves the resolution of colours below 100, which is lossless.",
+        show_default=str(config.DEFAULT_QUALITY),
+    ),
+]
 Crop = Annotated[
     str | None,  # a medium parses it
     typer.Option(

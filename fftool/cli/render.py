@@ -20,7 +20,7 @@ from fftool.cli import progress as bars
 from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
-from fftool.config import Device, SignalConfig, TrainingConfig, check_bits
+from fftool.config import Device, SignalConfig, TrainingConfig, check_bits, check_quality
 from fftool.files import check_space, check_writable, new_folder
 from fftool.interrupts import uninterrupted
 from fftool.region import Region
@@ -50,6 +50,7 @@ def render(
         int | None,
         typer.Option("--bits", help="Bits per channel, 8 or 16.", show_default="as trained, if the format holds it"),
     ] = None,
+    quality: options.Quality = None,
     device: options.Device = TrainingConfig.device,
     threads: options.Threads = TrainingConfig.threads,
     overwrite: options.Overwrite = False,
@@ -57,7 +58,7 @@ def render(
 ) -> None:
     """Render a checkpoint at any width and height.
 
-    The suffix of the output names its format: png, jpg, webp, tiff or bmp. A tiff may be larger than memory.
+    The suffix of the output names its format: png, jpg, webp, avif, tiff or bmp. A tiff may be larger than memory.
 
     A crop without a size is rendered as large as fits into the trained size.
 
@@ -67,7 +68,10 @@ def render(
     """
     if bits is not None:
         check_bits(bits)
-    rendering, out, path = Rendering(size, crop, bits, device, threads), Output(as_json), output or Path()
+    if quality is not None:
+        check_quality(quality)
+    rendering = Rendering(size, crop, bits, quality, device, threads)
+    out, path = Output(as_json), output or Path()
     if len(models) == 1 and path == STDOUT:
         _check_stdout(as_json)
         rendering.to_stdout(models[0])
@@ -100,6 +104,7 @@ class Rendering:
     size: str | None
     crop: str | None
     bits: int | None
+    quality: int | None
     device: Device
     threads: int | None
 
@@ -114,7 +119,7 @@ class Rendering:
         target = self._target(model)
         file_format = target.medium.format_of(output)
         bits, channels = self._bits(target.signal, file_format), target.signal.channels
-        file_format.check((*target.shape, channels), bits)
+        file_format.check((*target.shape, channels), bits, self.quality)
         check_writable(output, model, makes_folder=makes_folder)
         if file_format.streams:
             check_space(output, prod(target.shape) * channels * bits // 8)
@@ -130,7 +135,7 @@ class Rendering:
             bars.progress("Rendering", prod(shape), medium.short_unit) as update,
         ):
             bands = render_bands(network, shape, region=target.region, bits=bits, callback=update)
-            medium.write(output, (*shape, channels), bands)
+            medium.write(output, (*shape, channels), bands, quality=self.quality)
         document = {
             "output": str(output),
             **medium.size_fields(shape),
@@ -146,7 +151,7 @@ class Rendering:
         target = self._target(model)
         file_format = target.medium.formats[0]
         bits = self._bits(target.signal, file_format)
-        file_format.check((*target.shape, target.signal.channels), bits)
+        file_format.check((*target.shape, target.signal.channels), bits, self.quality)
         network = self._network(model)
         from fftool.rendering import render as render_network
 

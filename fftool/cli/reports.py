@@ -15,7 +15,7 @@ from fftool.checkpoint.format import search_document, to_builtins
 from fftool.cli import terminal
 from fftool.cli.jobs import Result
 from fftool.cli.output import Output
-from fftool.config import Config, Encoding, Holdout, ScaleSearch, TrainingResult, finite, format_psnr
+from fftool.config import Config, Encoding, Holdout, ScaleSearch, SignalConfig, TrainingResult, finite, format_psnr
 from fftool.interrupts import exit_code
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class TrainingReport:
 
     def _show(self, output: Output) -> None:
         config, progress, training = self.config, self.progress, self.config.training
-        rows = scale_row(config.encoding, progress.scale_seconds if progress else None)
+        rows = signal_row(config.signal) | scale_row(config.encoding, progress.scale_seconds if progress else None)
         rows |= quality_rows(self.outcome, training.holdout)
         if progress:
             rate = f"{progress.rate:,.0f} {_unit(config)}/s"
@@ -73,7 +73,7 @@ class TrainingReport:
 
     def _show_briefly(self, output: Output) -> None:
         output.line(self.output)
-        rows = quality_rows(self.outcome, self.config.training.holdout)
+        rows = signal_row(self.config.signal) | quality_rows(self.outcome, self.config.training.holdout)
         output.note(", ".join(f"{name} {value}" for name, value in rows.items()))
 
     def _note_missed_target(self) -> None:
@@ -86,6 +86,12 @@ class TrainingReport:
 
 def _unit(config: Config) -> str:
     return media.get(config.signal.medium).unit
+
+
+def signal_row(signal: SignalConfig) -> dict[str, str]:
+    """Row on the signal: its size, channels and bit depth."""
+    medium = media.get(signal.medium)
+    return {medium.noun: f"{medium.describe_size(signal.shape)}, {signal.channels} × {signal.bits} bits"}
 
 
 def scale_row(encoding: Encoding, seconds: float | None = None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fftool.config import DEFAULT_QUALITY
 from fftool.errors import FormatError
 from fftool.files import replacing
 from fftool.signal import Samples
@@ -33,11 +34,12 @@ STYLE: dict[Any, Any] = DEFAULTS | {  # all settings, so that a matplotlibrc cha
     "svg.hashsalt": "fftool",
 }
 styled = mpl.rc_context(STYLE)  # decorator of functions that draw a page
-# Settings of each format: no date, so that the same figure gives the same bytes, and a higher quality than the default.
+# Settings of each format: no date, so that the same figure gives the same bytes, and colours as sharp as the rest.
 OPTIONS: dict[str, dict[str, Any]] = {
     "svg": {"metadata": {"Date": None}},
     "pdf": {"metadata": {"CreationDate": None}},
-    **{kind: {"pil_kwargs": {"quality": 90}} for kind in ("jpg", "jpeg", "webp")},
+    **{kind: {"pil_kwargs": {"quality": DEFAULT_QUALITY, "subsampling": 0}} for kind in ("jpg", "jpeg")},
+    "webp": {"pil_kwargs": {"lossless": True}},  # or else it halves the resolution of colours
 }
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".tif", ".pdf", ".svg")
 TITLE_LENGTH = 60  # characters

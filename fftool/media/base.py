@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from fftool import metrics
-from fftool.config import SignalConfig
+from fftool.config import SignalConfig, check_quality
 from fftool.errors import FormatError, SettingError
 from fftool.region import Region
 from fftool.signal import Samples, Signal
@@ -33,9 +33,17 @@ class Format:
     suffixes: tuple[str, ...]
     bits: tuple[int, ...] = (8,)
     streams: bool = False  # written band by band, so that a signal may be larger than memory
+    has_quality: bool = False  # trades size for loss
 
-    def check(self, shape: tuple[int, ...], bits: int) -> None:
-        """Raise FormatError if the format cannot hold samples with that shape (…, y, x, channels)."""
+    def check(self, shape: tuple[int, ...], bits: int, quality: int | None = None) -> None:
+        """Raise FormatError if the format cannot hold samples with that shape (…, y, x, channels), or has no quality.
+
+        A quality of None is the default. Raises SettingError for one out of range.
+        """
+        if quality is not None:
+            check_quality(quality)
+            if not self.has_quality:
+                raise FormatError("quality", f"{self.name} has no quality: it keeps samples as they are")
         if bits not in self.bits:
             held = " or ".join(map(str, self.bits))
             raise FormatError("bits", f"{self.name} holds {held} bits per channel, not {bits}")
@@ -68,11 +76,13 @@ class Medium(ABC):
         """Signal in a file. Raises MediaError and ReadError."""
 
     @abstractmethod
-    def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
+    def write(
+        self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples], *, quality: int | None = None
+    ) -> None:
         """Write samples with that shape (…, y, x, channels) from bands of rows with shape (rows, x, channels).
 
         All bands have the same number of rows, but the last one may have fewer. The file appears complete or not at
-        all. Raises FormatError and WriteError.
+        all. A quality, up to 100, is for formats that have one. Raises FormatError, SettingError and WriteError.
         """
 
     @abstractmethod

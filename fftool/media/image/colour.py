@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import imagecodecs
@@ -11,6 +12,12 @@ from PIL import Image
 
 COLOUR_SPACES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}  # as a profile names them
 COLOUR_SPACE_FIELD = slice(16, 20)  # in the header of a profile (ICC.1:2022, table 17)
+CURVE_POINTS = 4096
+
+
+def srgb_to_linear(values: NDArray[Any]) -> NDArray[Any]:
+    """Linear light of sRGB values, both in [0, 1] (IEC 61966-2-1)."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
 def to_srgb(samples: NDArray[Any], profile: bytes | None) -> NDArray[Any]:
@@ -36,6 +43,24 @@ def cmyk_to_srgb(samples: NDArray[Any], profile: bytes | None) -> NDArray[Any]:
         return converted
     height, width, _ = samples.shape
     return np.asarray(Image.frombytes("CMYK", (width, height), samples.tobytes()).convert("RGB"))
+
+
+def described_profile(
+    white: tuple[float, float],
+    primaries: Sequence[tuple[float, float]] = (),
+    curve: Callable[[NDArray[Any]], NDArray[Any]] = srgb_to_linear,
+) -> bytes:
+    """ICC profile of colours that are described by chromaticities and by a curve to linear light.
+
+    Without primaries, it is one of grey.
+    """
+    table = np.rint(65535 * curve(np.linspace(0, 1, CURVE_POINTS))).astype(np.uint16)
+    return imagecodecs.cms_profile(
+        "rgb" if primaries else "gray",
+        whitepoint=[*white, 1.0],
+        primaries=[value for x, y in primaries for value in (x, y, 1.0)] or None,
+        transferfunction=table,
+    )
 
 
 def _is_srgb(profile: bytes | None, space: str) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from fftool.errors import LargeFileError, MediaError, UnsupportedFileError
+from fftool.errors import LargeFileError, MediaError, MissingPackageError, UnsupportedFileError
+from fftool.interrupts import uninterrupted
 from fftool.media.image.colour import cmyk_to_srgb, to_srgb
 
 MAX_PIXELS = 178_956_970  # the limit of Pillow too
@@ -22,7 +28,7 @@ TRANSPOSED, MIRRORED, FLIPPED = (5, 6, 7, 8), (2, 3, 6, 7), (3, 4, 7, 8)
 class DecodeError(Exception):
     """A file that a decoder refuses: the type of the error to raise where its path is known, and the problem."""
 
-    def __init__(self, kind: type[MediaError], problem: str) -> None:
+    def __init__(self, kind: Callable[[Path, str], MediaError], problem: str) -> None:
         super().__init__(problem)
         self.kind, self.problem = kind, problem
 
@@ -60,6 +66,25 @@ def check_count(n_images: int) -> None:
     """Raise DecodeError for an animation, or a file with several pages."""
     if n_images > 1:
         raise DecodeError(UnsupportedFileError, f"holds {n_images} images, expected one")
+
+
+def optional_module(name: str, package: str, what: str) -> ModuleType:
+    """A module of a package that not every installation has. Raises DecodeError if this one lacks it."""
+    try:
+        with uninterrupted():
+            return import_module(name)
+    except ImportError as error:
+        kind = partial(MissingPackageError, package=package)
+        raise DecodeError(kind, f"{what}, which takes the package {package} to read") from error
+
+
+def to_full_range(samples: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Samples of 1 to 16 bits as 8 or 16 bits, over their full range."""
+    if bits in (8, 16):
+        return samples
+    dtype = np.uint8 if bits < 8 else np.uint16
+    factor = np.float32(np.iinfo(dtype).max / (2**bits - 1))
+    return np.rint(samples * factor).astype(dtype)
 
 
 def exif_orientation(data: bytes | None) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from fftool.config import DEFAULT_QUALITY
 from fftool.errors import FormatError
 from fftool.media.base import Format
 
@@ -23,11 +24,22 @@ class ImageFormat(Format):
 
     alpha: bool = False
     longest_side: int = 2**31 - 1  # pixels
-    options: dict[str, Any] = field(default_factory=dict)  # of the encoder
+    full_chroma: dict[str, Any] = field(default_factory=dict)  # encoder options that keep the resolution of colours
+    lossless: dict[str, Any] = field(default_factory=dict)  # encoder options, where a lossy format can be so
 
-    def check(self, shape: tuple[int, ...], bits: int) -> None:
+    def encodings(self, channels: int, quality: int | None) -> list[dict[str, Any]]:
+        """Options for the encoder: the smallest file is kept where there are several."""
+        if not self.has_quality:
+            return [{}]
+        quality = DEFAULT_QUALITY if quality is None else quality
+        if self.lossless and quality == 100:
+            return [self.lossless]
+        lossy = {"quality": quality} | (self.full_chroma if channels > 2 else {})
+        return [lossy, self.lossless] if self.lossless else [lossy]
+
+    def check(self, shape: tuple[int, ...], bits: int, quality: int | None = None) -> None:
         """Raise FormatError if the format cannot hold an image with that shape (height, width, channels)."""
-        super().check(shape, bits)
+        super().check(shape, bits, quality)
         height, width, channels = shape
         if channels > MAX_CHANNELS:
             raise FormatError("channels", f"{self.name} holds up to {MAX_CHANNELS} channels, not {channels}")
@@ -44,8 +56,30 @@ class ImageFormat(Format):
 PNG = ImageFormat(name="PNG", suffixes=(".png",), bits=(8, 16), alpha=True, longest_side=1_000_000)  # libpng's limit
 FORMATS = (
     PNG,
-    ImageFormat(name="JPEG", suffixes=(".jpg", ".jpeg"), longest_side=65535, options={"quality": 95}),
-    ImageFormat(name="WebP", suffixes=(".webp",), alpha=True, longest_side=16383, options={"quality": 95}),
+    ImageFormat(
+        name="JPEG",
+        suffixes=(".jpg", ".jpeg"),
+        has_quality=True,
+        longest_side=65535,
+        full_chroma={"subsampling": 0},
+    ),
+    # Lossy WebP always halves the resolution of colours. Pixel art and line drawings are smaller without loss.
+    ImageFormat(
+        name="WebP",
+        suffixes=(".webp",),
+        has_quality=True,
+        alpha=True,
+        longest_side=16383,
+        lossless={"lossless": True, "exact": True},
+    ),
+    ImageFormat(
+        name="AVIF",
+        suffixes=(".avif",),
+        has_quality=True,
+        alpha=True,
+        longest_side=32768,  # that readers built on libavif accept
+        full_chroma={"subsampling": "4:4:4"},
+    ),
     ImageFormat(name="TIFF", suffixes=(".tiff", ".tif"), bits=(8, 16), alpha=True, streams=True),
     ImageFormat(name="BMP", suffixes=(".bmp",)),
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -43,19 +46,21 @@ class ImageMedium(Medium):
             raise DamagedFileError(path, "damaged: the image has no pixels")
         return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
 
-    def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
+    def write(
+        self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples], *, quality: int | None = None
+    ) -> None:
         """Write an image with that shape (height, width, channels), in the format that the suffix names.
 
         All bands have the same number of rows, but the last one may have fewer. A TIFF is written as they come, so
         that it may be larger than memory; for other formats they are assembled first. The file appears complete or not
-        at all. Raises SignalError, FormatError and WriteError.
+        at all. Raises SignalError, FormatError, SettingError and WriteError.
         """
         image_format = cast(ImageFormat, self.format_of(path))
         _check_shape(shape)
         first = next(bands)
         check_samples(first)
         bits = 8 * first.dtype.itemsize
-        image_format.check(shape, bits)
+        image_format.check(shape, bits, quality)
         bands = chain([first], bands)
         if image_format.streams:
             with uninterrupted():
@@ -66,7 +71,7 @@ class ImageMedium(Medium):
             return
         samples = first if len(first) == shape[0] else assemble(bands, shape, bits)
         with replacing(path) as file:
-            _encode(file, samples, image_format)
+            _encode(file, samples, image_format, quality)
 
     def encode(self, file: BinaryIO, samples: Samples) -> None:
         """Write samples with shape (height, width, channels) as a PNG to an open file, which need not be seekable.
@@ -86,23 +91,27 @@ def read_image(path: str | Path) -> Signal:
     """Read an image, upright by its EXIF orientation, with the channels that it has.
 
     Grey gives 1 channel, grey with alpha 2, RGB 3, RGB with alpha 4. Palettes and CMYK are converted to RGB, and
-    colours with an ICC profile to sRGB. PNG and TIFF keep 16 bits, and so does grey in other formats; everything else
-    is read with 8.
+    colours with an ICC profile to sRGB. PNG, TIFF and JPEG XL keep 16 bits, and so does grey in other formats. HEIC
+    with 10 or 12 bits, and raw files, are read with 16, and everything else with 8.
 
     Raises ReadError if the file is missing or may not be read, and MediaError if it is not an image (the subclass
-    UnknownFormatError), is damaged (DamagedFileError), is animated or has unusual samples (UnsupportedFileError), or
-    has more than 179 million pixels, which is Pillow's limit (LargeFileError).
+    UnknownFormatError), is damaged (DamagedFileError), is animated or has unusual samples (UnsupportedFileError), has
+    more than 179 million pixels, which is Pillow's limit (LargeFileError), or takes a package that is not installed
+    (MissingPackageError).
     """
     return _MEDIUM.read(Path(path))
 
 
-def write_image(path: str | Path, samples: Samples) -> None:
+def write_image(path: str | Path, samples: Samples, *, quality: int | None = None) -> None:
     """Write an image with shape (height, width, channels), uint8 or uint16, in the format that the suffix names.
 
-    Raises SignalError for other arrays, FormatError if the format cannot hold the image, and WriteError if the file
-    cannot be written.
+    `quality`, 1 to 100 and 95 unless given, is for JPEG, WebP and AVIF. JPEG and AVIF keep the resolution of colours;
+    WebP halves it, but has no loss at all with a quality of 100, or where that makes the file no larger.
+
+    Raises SignalError for other arrays, FormatError if the format cannot hold the image or has no quality,
+    SettingError for a quality out of range, and WriteError if the file cannot be written.
     """
-    _MEDIUM.write(Path(path), samples.shape, iter([samples]))
+    _MEDIUM.write(Path(path), samples.shape, iter([samples]), quality=quality)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -116,7 +125,7 @@ def _decode(path: Path) -> NDArray[Any]:
     Raises MediaError if the file has no image that is read.
     """
     with uninterrupted():
-        from fftool.media.image import pillow, png, tiff  # 40 ms, and most uses of a medium need none of them
+        from fftool.media.image import reading  # 40 ms, and most uses of a medium need no decoder
         from fftool.media.image.decoded import DecodeError
 
     try:
@@ -124,17 +133,7 @@ def _decode(path: Path) -> NDArray[Any]:
             # Pillow warns of odd metadata and of large images, which are read all the same.
             for category in (UserWarning, RuntimeWarning):
                 warnings.simplefilter("ignore", category)
-            start = file.read(len(png.SIGNATURE))
-            file.seek(0)
-            if not start:
-                raise DecodeError(DamagedFileError, "the file is empty")
-            if start.startswith(png.SIGNATURE):
-                decoded = png.decode(file)
-            elif start.startswith(tiff.SIGNATURES):
-                decoded = tiff.decode(file)
-            else:
-                decoded = pillow.decode(file)
-            return decoded.upright_srgb()
+            return reading.decode(file).upright_srgb()
     except DecodeError as error:
         raise error.kind(path, error.problem) from error
     except MemoryError as error:
@@ -145,17 +144,24 @@ def _decode(path: Path) -> NDArray[Any]:
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
-def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat) -> None:
+def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat, quality: int | None = None) -> None:
     """Write an image to an open file in any format but TIFF."""
     with uninterrupted():
         import imageio.plugins.pillow  # noqa: F401  # or else `imwrite` imports it
         import imageio.v3 as iio
         from imagecodecs import png_encode
 
+        with suppress(ImportError):
+            import_module("pillow_heif")  # or else imageio imports it when it writes, if it is installed
+
+    encodings = image_format.encodings(samples.shape[-1], quality)
     if samples.shape[-1] == 1:
         samples = samples[:, :, 0]
     if samples.dtype == np.uint16:  # only PNG holds 16 bits here, and Pillow writes only 8
         file.write(png_encode(samples))
+        return
+    write = partial(iio.imwrite, image=samples, plugin="pillow", extension=image_format.suffixes[0], is_batch=False)
+    if len(encodings) > 1:
+        file.write(min((write("<bytes>", **options) for options in encodings), key=len))
     else:
-        suffix = image_format.suffixes[0]
-        iio.imwrite(file, samples, plugin="pillow", extension=suffix, is_batch=False, **image_format.options)
+        write(file, **encodings[0])

@@ -1,4 +1,4 @@
-"""All formats except PNG and TIFF, decoded by Pillow."""
+"""All formats without a decoder of their own, decoded by Pillow."""
 
 from __future__ import annotations
 

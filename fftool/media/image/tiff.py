@@ -14,6 +14,7 @@ from PIL import Image
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffPage
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
+from fftool.media.image import raw
 from fftool.media.image.decoded import Decoded, DecodeError, check_count, check_size
 from fftool.signal import Samples
 
@@ -43,34 +44,82 @@ COMPRESSIONS = {
     COMPRESSION.LZMA,
     COMPRESSION.ZSTD,
 }
-MAX_EXAMINED_PAGES = 32  # to find the one that is no reduced copy
+MAX_EXAMINED_PAGES = 32  # to find the one that is no reduced copy, and as many of those nested in them
+# Signs of a camera's raw file, whose first page is a thumbnail: a tag of DNG, colour models, a mark after the header.
+DNG_VERSION = 50706
+RAW_COLOURS = (PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
+RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # Canon's, and Phase One's
+MARK = slice(8, 12)
 
 
 def decode(file: BinaryIO) -> Decoded:
-    """Decode the only image in a TIFF, which may have reduced copies beside it.
+    """Decode the only image in a TIFF, which may have reduced copies beside it, or a camera's raw image.
 
     Raises DecodeError if there are several, or the image is incomplete, too large or of an unsupported kind. tifffile
     and its codecs raise errors of many types if it is damaged.
     """
+    if file.read(MARK.stop)[MARK] in RAW_MARKS:
+        return raw.decode(file)
+    file.seek(0)
     with tifffile.TiffFile(file) as tiff:
-        page = _main_page(tiff)
-        _check_page(page)
-        profile = page.tags.valueof("InterColorProfile")
-        return Decoded(
-            _samples(page),
-            profile if isinstance(profile, bytes) else None,
-            page.tags.valueof("Orientation", 1),
-            is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
-        )
+        count = len(tiff.pages)  # to iterate over tiff.pages never ends if the last page points to the first
+        pages = [cast(TiffPage, tiff.pages.get(i)) for i in range(min(count, MAX_EXAMINED_PAGES))]
+        nested = _nested_pages(tiff, pages)
+        if not any(map(_is_raw, [*pages, *nested])):
+            page = _main_page(pages, nested, count)
+            _check_page(page)
+            profile = _valueof(page, pages[0], "InterColorProfile")
+            return Decoded(
+                _samples(page),
+                profile if isinstance(profile, bytes) else None,
+                _valueof(page, pages[0], "Orientation"),
+                is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
+            )
+    return raw.decode(file)
 
 
-def _main_page(tiff: tifffile.TiffFile) -> TiffPage:
-    count = len(tiff.pages)  # to iterate over tiff.pages never ends if the last page points to the first
-    pages = [cast(TiffPage, tiff.pages.get(i)) for i in range(min(count, MAX_EXAMINED_PAGES))]
-    images = [page for page in pages if not page.is_reduced] or pages[:1]
+def _nested_pages(tiff: tifffile.TiffFile, pages: list[TiffPage]) -> list[TiffPage]:
+    """The first pages that are listed within others, as SubIFDs."""
+    offsets = [offset for page in pages for offset in page.subifds or () if offset]
+    nested = []
+    for i, offset in enumerate(offsets[:MAX_EXAMINED_PAGES]):
+        tiff.filehandle.seek(offset)
+        nested.append(TiffPage(tiff, index=(0, i)))
+    return nested
+
+
+def _is_raw(page: TiffPage) -> bool:
+    """Whether a page belongs to a camera's raw file."""
+    return DNG_VERSION in page.tags or page.photometric in RAW_COLOURS
+
+
+def _n_pixels(page: TiffPage) -> int:
+    return page.imagewidth * page.imagelength
+
+
+def _main_page(pages: list[TiffPage], nested: list[TiffPage], count: int) -> TiffPage:
+    """The page that the others are copies of. Raises DecodeError if there is no such page."""
+    if not pages:
+        raise DecodeError(DamagedFileError, "damaged: no image in the file")
+    images = [page for page in pages if not page.is_reduced]
     if len(images) > 1:
         check_count(count)
-    return images[0]
+    images += [page for page in nested if not page.is_reduced]
+    if not images:
+        problem = "holds only a reduced copy of its image, expected the image"
+        raise DecodeError(UnsupportedFileError, problem)
+    main = max(images, key=_n_pixels)  # the first of them
+    if main in nested:
+        check_count(sum(_n_pixels(page) == _n_pixels(main) for page in images))
+    if any(_n_pixels(page) > _n_pixels(main) for page in (*pages, *nested)):
+        problem = "holds a reduced copy that is larger than its image, expected a smaller one"
+        raise DecodeError(UnsupportedFileError, problem)
+    return main
+
+
+def _valueof(page: TiffPage, first: TiffPage, tag: str) -> object:
+    """Value of a tag, which a nested page may leave to the first one."""
+    return page.tags.valueof(tag, first.tags.valueof(tag))
 
 
 def _check_page(page: TiffPage) -> None:
