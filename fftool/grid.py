@@ -45,7 +45,7 @@ def sample_coordinates(
 
 def coordinates(shape: tuple[int, ...], region: Region | None = None, dtype: torch.dtype = torch.float32) -> Tensor:
     """Centres of all samples of a grid, row by row, with shape (n, d), ordered (x, y, …)."""
-    return sample_coordinates(torch.arange(prod(shape)), shape, region, dtype)
+    return sample_coordinates(torch.arange(prod(shape), dtype=torch.int64, device="cpu"), shape, region, dtype)
 
 
 def blocks(n_rows: int, n_columns: int, n_samples: int) -> Iterator[tuple[slice, slice]]:

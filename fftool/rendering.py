@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fftool.backend.isolation import isolated
 from fftool.backend.memory import Buffers, block_size, enough_memory, in_blocks
 from fftool.config import check_bits
 from fftool.errors import NonFiniteError, SettingError
@@ -105,7 +106,7 @@ class _Renderer:
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], region: Region | None) -> None:
         self.device, self.shape, self.region, self.B = network.device, shape, region, network.B
-        self.layers = network.detached_layers
+        self.layers = [layer.to(torch.float32) for layer in network.detached_layers]
         if self.B is not None:
             self.layers[0] = interleaved(self.layers[0])
         most = RENDER_BLOCK.get(self.device.type, LARGE_RENDER_BLOCK)
@@ -132,7 +133,7 @@ class _Renderer:
             part[:] = quantize(values, bits).reshape(part.shape)
             callback((first + y.start) * width + len(part) * x.stop)
 
-    @torch.inference_mode()
+    @isolated()
     def values(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
         """Values of a block with that first row and column: float32 with shape (rows × columns, channels)."""
         return forward(self.layers, self._features(row, column, shape))
@@ -140,9 +141,9 @@ class _Renderer:
     def _features(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
         rows, columns = shape
         if self.grid_features is None:
-            starts = torch.arange(row, row + rows) * self.shape[-1] + column
-            index = (starts[:, None] + torch.arange(columns)).flatten().to(self.device)
-            return sample_coordinates(index, self.shape, self.region)
+            starts = torch.arange(row, row + rows, dtype=torch.int64, device="cpu") * self.shape[-1] + column
+            index = starts[:, None] + torch.arange(columns, dtype=torch.int64, device="cpu")
+            return sample_coordinates(index.flatten().to(self.device), self.shape, self.region)
         features = self.buffers("features", rows * columns, self.layers[0].weight.shape[1])
         self.grid_features.fill(row, column, torch.view_as_complex(features.view(rows, columns, -1, 2)))
         return features

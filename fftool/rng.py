@@ -20,4 +20,4 @@ def generator(seed: int, stream: Stream, *within: int) -> torch.Generator:
     """
     key = get_args(Stream).index(stream)
     state = SeedSequence(seed, spawn_key=(key, *within)).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))
+    return torch.Generator(device="cpu").manual_seed(int(state[0]))

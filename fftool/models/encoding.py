@@ -11,7 +11,10 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
+from fftool.backend.isolation import exact_products
 from fftool.config import Encoding
+
+PRECISE = (torch.float32, torch.float64)
 
 
 def axis_scales(encoding: Encoding, n_axes: int) -> tuple[float, ...]:
@@ -21,22 +24,23 @@ def axis_scales(encoding: Encoding, n_axes: int) -> tuple[float, ...]:
 
 def gaussian(encoding: Encoding, n_axes: int, generator: torch.Generator) -> Tensor:
     """Entries drawn from N(0, σ²), with the σ of each axis."""
-    normal = torch.randn(n_axes, encoding.dimension, generator=generator)
-    return normal * torch.tensor(axis_scales(encoding, n_axes))[:, None]
+    normal = torch.randn(n_axes, encoding.dimension, generator=generator, dtype=torch.float32, device="cpu")
+    return normal * torch.tensor(axis_scales(encoding, n_axes), dtype=torch.float32, device="cpu")[:, None]
 
 
 def positional(encoding: Encoding, n_axes: int, generator: torch.Generator) -> Tensor:
     """Frequencies along one axis at a time, log-spaced from 1 to σ; any remainder of m / d goes to the first axes."""
-    B = torch.zeros(n_axes, encoding.dimension)
-    scales, parts = axis_scales(encoding, n_axes), torch.arange(encoding.dimension).tensor_split(n_axes)
-    for axis, (scale, columns) in enumerate(zip(scales, parts, strict=True)):
-        B[axis, columns] = torch.logspace(0, 1, len(columns), base=scale, dtype=torch.float64).to(B.dtype)
+    B = torch.zeros(n_axes, encoding.dimension, dtype=torch.float32, device="cpu")
+    parts = torch.arange(encoding.dimension, dtype=torch.int64, device="cpu").tensor_split(n_axes)
+    for axis, (scale, columns) in enumerate(zip(axis_scales(encoding, n_axes), parts, strict=True)):
+        frequencies = torch.logspace(0, 1, len(columns), base=scale, dtype=torch.float64, device="cpu")
+        B[axis, columns] = frequencies.to(B.dtype)
     return B
 
 
 def basic(encoding: Encoding, n_axes: int, generator: torch.Generator) -> Tensor:
     """B = identity: one turn of the circle along each axis."""
-    return torch.eye(n_axes)
+    return torch.eye(n_axes, dtype=torch.float32, device="cpu")
 
 
 FREQUENCIES: dict[str, Callable[[Encoding, int, torch.Generator], Tensor]] = {
@@ -75,10 +79,12 @@ def fourier_features(v: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
 
     """
     if out is None:
-        phase = (2 * pi) * (v @ B)  # (n, m)
+        with exact_products():
+            phase = (2 * pi) * (v @ B)  # (n, m)
         return torch.cat([phase.cos(), phase.sin()], dim=-1)
     cosines, sines = out.tensor_split(2, dim=-1)
-    phase = torch.mm(v, B, out=sines).mul_(2 * pi)
+    with exact_products():
+        phase = torch.mm(v, B, out=sines).mul_(2 * pi)
     torch.cos(phase, out=cosines)
     phase.sin_()
     return out
@@ -131,4 +137,6 @@ class FourierFeatures(nn.Module):
         self.register_buffer("B", B)
 
     def forward(self, v: Tensor) -> Tensor:
-        return fourier_features(v, self.B)
+        if self.B.dtype in PRECISE:
+            return fourier_features(v, self.B)
+        return fourier_features(v.float(), self.B.float()).to(self.B.dtype)  # in a network of half precision

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from fftool.backend.isolation import isolated
 from fftool.config import Config, TrainingResult
 from fftool.models.encoding import FourierFeatures, frequency_matrix
 from fftool.models.layers import Layer, forward, layer_name, logits
@@ -23,8 +24,10 @@ class Linear(nn.Module):
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator) -> None:
         super().__init__()
         bound = inputs**-0.5
-        self.weight = nn.Parameter(torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator))
-        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound, generator=generator))
+        weight = torch.empty(outputs, inputs, dtype=torch.float32, device="cpu")
+        bias = torch.empty(outputs, dtype=torch.float32, device="cpu")
+        self.weight = nn.Parameter(weight.uniform_(-bound, bound, generator=generator))
+        self.bias = nn.Parameter(bias.uniform_(-bound, bound, generator=generator))
 
 
 class CoordinateMLP(nn.Module):
@@ -35,6 +38,7 @@ class CoordinateMLP(nn.Module):
     before it was evaluated.
     """
 
+    @isolated()
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
