@@ -34,6 +34,7 @@ MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
 MAX_EPOCHS = 10**9
 MAX_COUNT = 2**63 - 1  # of steps and other counters
+MAX_SEED = 2**63 - 1
 MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
 MAX_AXES = 8
@@ -404,7 +405,7 @@ class _TrainingBase(Settings):
     optimizer: OptimizerName = setting("muon", choice(OptimizerName))
     loss: Loss = setting("bce", choice(Loss))
     holdout: Holdout = setting("none", _check_holdout, "share of samples to hold out")
-    seed: int = setting(0, integer(0, 2**63 - 1))
+    seed: int = setting(0, integer(0, MAX_SEED))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from torch import Tensor
 from fftool.backend.isolation import isolated
 from fftool.backend.memory import Buffers, block_size, enough_memory, in_blocks
 from fftool.config import check_bits
-from fftool.errors import NonFiniteError, SettingError
-from fftool.grid import blocks, sample_coordinates
+from fftool.errors import NonFiniteError
+from fftool.grid import blocks, check_grid, sample_coordinates
 from fftool.models.grid_features import GridFeatures, interleaved
 from fftool.models.layers import forward
 from fftool.models.network import CoordinateMLP
@@ -61,7 +61,7 @@ def render(
 
     """
     signal = network.config.signal
-    shape = signal.shape if shape is None else shape
+    shape, region = check_grid(signal.shape if shape is None else shape, region, signal.axes)
     bits = signal.bits if bits is None else bits
     bands = render_bands(network, shape, region=region, bits=bits, callback=callback)
     return assemble(bands, (*shape, signal.channels), bits)
@@ -79,11 +79,7 @@ def render_bands(
 
     All have the same number of rows, but the last one may have fewer.
     """
-    axes = network.config.signal.axes
-    if len(shape) != len(axes) or min(shape) < 1:
-        raise SettingError("shape", shape, f"a size from 1 up for each of the axes {', '.join(axes)}")
-    if region and len(region.extent) != len(axes):
-        raise SettingError("region", region, f"an origin and an extent for each of the axes {', '.join(axes)}")
+    shape, region = check_grid(shape, region, network.config.signal.axes)
     check_bits(bits)
     return _bands(network, shape, region, bits, callback)
 

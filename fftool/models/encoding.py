@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from fftool.backend.isolation import exact_products
-from fftool.config import Encoding
+from fftool.config import MAX_AXES, Encoding, check_scale_count, integer, require
+from fftool.errors import SignalError
 
 PRECISE = (torch.float32, torch.float64)
 
@@ -61,7 +62,13 @@ def frequency_matrix(encoding: Encoding, n_axes: int, generator: torch.Generator
     Returns:
         float32 tensor with shape (d, m), or None for `none`, the encoding without features.
 
+    Raises SettingError for an encoding without its σ, or with another number of them than one or d.
+
     """
+    expected = "an Encoding, as EncodingConfig(scale=25).resolve() makes it"
+    require(isinstance(encoding, Encoding), "encoding", encoding, expected)
+    n_axes = integer(1, MAX_AXES)("number of axes", n_axes)
+    check_scale_count(encoding.scale, n_axes)
     draw = FREQUENCIES.get(encoding.kind)
     return None if draw is None else draw(encoding, n_axes, generator)
 
@@ -70,14 +77,17 @@ def fourier_features(v: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
     """γ(v): all cosines, then all sines, of the phases 2πvB (the paper's equation 4 with every aⱼ = 1).
 
     Args:
-        v: coordinates with shape (n, d), float32 or better.
+        v: coordinates with shape (n, d), float32 or float64: phases of lower precision would be noise.
         B: frequencies with shape (d, m), in cycles per unit length, of the same dtype.
         out: memory for the result, with shape (n, 2m) and the same dtype; new unless given.
 
     Returns:
         Features with shape (n, 2m). Each row has squared length m.
 
+    Raises SignalError for tensors of other shapes or dtypes.
+
     """
+    _check_features(v, B, out)
     if out is None:
         with exact_products():
             phase = (2 * pi) * (v @ B)  # (n, m)
@@ -88,6 +98,24 @@ def fourier_features(v: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
     torch.cos(phase, out=cosines)
     phase.sin_()
     return out
+
+
+def _check_features(v: Tensor, B: Tensor, out: Tensor | None) -> None:
+    for name, tensor in (("coordinates", v), ("frequencies", B)):
+        if not isinstance(tensor, Tensor):
+            raise SignalError(f"the {name} are of type {type(tensor).__name__}: expected a torch tensor")
+    if v.dtype not in PRECISE or B.dtype != v.dtype:
+        raise SignalError(
+            f"the coordinates are {v.dtype} and the frequencies {B.dtype}: expected both float32 or both float64"
+        )
+    if B.ndim != 2 or v.shape[-1:] != B.shape[:1]:
+        shapes = f"{tuple(v.shape)} and the frequencies {tuple(B.shape)}"
+        raise SignalError(f"the coordinates have shape {shapes}: expected (n, d) and (d, m)")
+    if out is not None and (out.shape, out.dtype) != ((len(v), 2 * B.shape[1]), v.dtype):
+        expected = f"{v.dtype} with shape ({len(v)}, {2 * B.shape[1]})"
+        raise SignalError(
+            f"the memory for the features is {out.dtype} with shape {tuple(out.shape)}: expected {expected}"
+        )
 
 
 def kernel(difference: Tensor, B: Tensor) -> Tensor:

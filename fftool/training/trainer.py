@@ -24,7 +24,7 @@ from fftool.models.network import CoordinateMLP
 from fftool.rendering import render
 from fftool.rng import generator
 from fftool.scale.search import resolve_scale
-from fftool.signal import Signal
+from fftool.signal import Signal, check_signal
 from fftool.training.batches import shuffled_batches
 from fftool.training.defaults import resolve_defaults
 from fftool.training.schedules import learning_rate_factor
@@ -92,8 +92,10 @@ def fit(
         DivergenceError: if the loss stops being finite again. The network stays as it was last yielded.
         HoldoutError: if the signal is too small to hold samples out.
         SettingError: if the settings do not fit each other or the signal.
+        SignalError: for anything but a signal.
 
     """
+    check_signal(signal)
     start = perf_counter()
     with enough_memory("training"):
         use_threads(training.threads or 0)
@@ -121,6 +123,7 @@ def resume(signal: Signal, run: Run) -> Generator[Progress]:
     On a CPU, the network becomes the same as without the interruption, bit for bit. Raises errors as `fit` does,
     SignalMismatchError for another signal than the run began with, and UnfinishedRunError for an inconsistent run.
     """
+    check_signal(signal)
     with enough_memory("training"):
         config = run.network.config
         _check_signal(signal.config, config.signal)
