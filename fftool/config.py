@@ -32,6 +32,7 @@ ScaleGoal = Literal["resize", "detail"]  # the space between the samples, or the
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
 MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
+DEEP = 8  # hidden layers: a network with more starts from larger weights, and Muon takes smaller steps
 MAX_EPOCHS = 10**9
 MAX_COUNT = 2**63 - 1  # of steps and other counters
 MAX_SEED = 2**63 - 1

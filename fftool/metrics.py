@@ -45,6 +45,20 @@ def psnr(reference: Samples, samples: Samples, index: Tensor | None = None) -> f
     return 10 * math.log10(peak**2 * count * rows.shape[-1] / total) if total else math.inf
 
 
+def flat_psnr(reference: Samples) -> float:
+    """PSNR in dB of the best single value for each channel of an array with shape (…, channels): their means."""
+    rows = reference.reshape(-1, reference.shape[-1])
+    sums, squares = (np.zeros(rows.shape[-1], np.int64) for _ in range(2))
+    for start in range(0, len(rows), CHUNK):
+        values = rows[start : start + CHUNK].astype(np.int64)
+        sums += values.sum(axis=0)
+        squares += (values**2).sum(axis=0)
+    pairs = zip(sums.tolist(), squares.tolist(), strict=True)
+    total = sum(len(rows) * square - each**2 for each, square in pairs)  # of squared errors, times their number
+    peak = int(np.iinfo(reference.dtype).max)
+    return 10 * math.log10(peak**2 * len(rows) ** 2 * rows.shape[-1] / total) if total else math.inf
+
+
 def ssim(reference: Samples, samples: Samples) -> float | None:
     """Structural similarity (Wang et al., 2004), at most 1, of two arrays with one shape (…, y, x, channels) and dtype.
 

@@ -105,11 +105,12 @@ def fit(
         scale_seconds = perf_counter() - before
         device = select_device(training.device)
         precision = select_precision(training.precision, device)
+        n_trained = training_size(signal.shape, training.holdout)
         config = Config(
             signal=signal.config,
             encoding=resolved,
             network=network,
-            training=resolve_defaults(training, training_size(signal.shape, training.holdout), device, precision),
+            training=resolve_defaults(training, n_trained, device, precision, network.layers),
             version=__version__,
         )
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
