@@ -48,8 +48,10 @@ ScaleGoal = Literal["resize", "detail"]  # the space between the samples, or the
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
 MAX_PARAMETERS = 2**28
 MAX_LAYERS = 1000
+DEEP = 8  # hidden layers: a network with more starts from larger weights, and Muon takes smaller steps
 MAX_EPOCHS = 10**9
 MAX_COUNT = 2**63 - 1  # of steps and other counters
+MAX_SEED = 2**63 - 1
 MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
 MAX_AXES = 8
@@ -330,7 +332,7 @@ class _TrainingBase(Settings):
     optimizer: OptimizerName = setting("muon", choice(OptimizerName))
     loss: Loss = setting("bce", choice(Loss))
     holdout: Holdout = setting("none", _check_holdout, "share of samples to hold out")
-    seed: int = setting(0, integer(0, 2**63 - 1))
+    seed: int = setting(0, integer(0, MAX_SEED))
 
 
 @dataclass(frozen=True, kw_only=True)

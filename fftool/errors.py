@@ -39,7 +39,7 @@ class SettingError(FFToolError, ValueError):
 
 
 class SignalError(FFToolError, ValueError):
-    """An array that is no signal, or two arrays that cannot be compared."""
+    """An array or tensor of another kind, dtype or shape than expected, or two arrays that cannot be compared."""
 
 
 class HoldoutError(FFToolError):

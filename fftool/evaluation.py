@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fftool import media, metrics
 from fftool.config import TrainingResult
+from fftool.errors import SignalError
 from fftool.holdout import split
 from fftool.metrics import Quality
 from fftool.models.network import CoordinateMLP
 from fftool.rendering import Callback, no_callback, render
-from fftool.signal import Samples, Signal
+from fftool.signal import Samples, Signal, check_signal
 from fftool.training.trainer import Progress
 
 
@@ -16,7 +17,7 @@ def evaluate(progress: Progress, signal: Signal, callback: Callback = no_callbac
     """Outcome of a training: the network, rendered at the trained size and bit depth, compared with its signal.
 
     It is also recorded as the network's `result`, and so in a checkpoint saved after this. `callback` is called as by
-    `render`.
+    `render`. Raises errors as `render` does, and SignalError for a signal of other axes or channels than the network's.
     """
     return record(progress, assess(progress.network, signal, callback)[1])
 
@@ -40,6 +41,11 @@ def assess(network: CoordinateMLP, signal: Signal, callback: Callback = no_callb
 
     Samples that were held out of its training count apart, if it was trained on a grid of this shape.
     """
+    check_signal(signal)
+    trained = network.config.signal
+    if (len(signal.axes), signal.channels) != (len(trained.axes), trained.channels):
+        expected = f"{len(trained.axes)} axes and {trained.channels} channels, as the network has"
+        raise SignalError(f"the signal has {len(signal.axes)} axes and {signal.channels} channels: expected {expected}")
     samples = render(network, signal.shape, bits=signal.bits, callback=callback)
     training = network.config.training
     is_same_grid = network.config.signal.shape == signal.shape

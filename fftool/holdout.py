@@ -72,7 +72,7 @@ def _lattice(shape: tuple[int, ...]) -> Split:
     from fftool.grid import index_dtype
 
     even, odd = (tuple(slice(first, None, 2) for _ in shape) for first in (0, 1))
-    grid = torch.arange(prod(shape), dtype=index_dtype(prod(shape))).reshape(shape)
+    grid = torch.arange(prod(shape), dtype=index_dtype(prod(shape)), device="cpu").reshape(shape)
     return Split(grid[even].flatten(), grid[odd].flatten(), even)
 
 
@@ -83,5 +83,6 @@ def _random(shape: tuple[int, ...], n_trained: int, seed: int) -> Split:
     from fftool.rng import generator
 
     n_samples = prod(shape)
-    order = torch.randperm(n_samples, generator=generator(seed, "holdout"), dtype=index_dtype(n_samples))
+    random = generator(seed, "holdout")
+    order = torch.randperm(n_samples, generator=random, dtype=index_dtype(n_samples), device="cpu")
     return Split(order[:n_trained], order[n_trained:])

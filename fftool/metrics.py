@@ -12,7 +12,7 @@ import numpy as np
 from fftool.config import exact_figures
 from fftool.errors import SignalError
 from fftool.interrupts import uninterrupted
-from fftool.signal import Samples, check_samples
+from fftool.signal import Samples, as_samples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +30,9 @@ def psnr(reference: Samples, samples: Samples, index: Tensor | None = None) -> f
     squares, without float64 copies of both arrays. `index` has the row-major numbers of the samples to compare; all
     unless given. Raises SignalError if the arrays differ in shape or dtype, or hold no samples.
     """
-    _check_alike(reference, samples)
+    reference, samples = _alike(reference, samples, "…", "x", "channels")
+    if index is not None and len(index) == 0:
+        raise SignalError("there are no samples to compare: expected one number in the index or more")
     rows, rendered = (array.reshape(-1, array.shape[-1]) for array in (reference, samples))
     count = len(rows) if index is None else len(index)
     total = 0
@@ -43,15 +45,29 @@ def psnr(reference: Samples, samples: Samples, index: Tensor | None = None) -> f
     return 10 * math.log10(peak**2 * count * rows.shape[-1] / total) if total else math.inf
 
 
+def flat_psnr(reference: Samples) -> float:
+    """PSNR in dB of the best single value for each channel of an array with shape (…, channels): their means."""
+    rows = reference.reshape(-1, reference.shape[-1])
+    sums, squares = (np.zeros(rows.shape[-1], np.int64) for _ in range(2))
+    for start in range(0, len(rows), CHUNK):
+        values = rows[start : start + CHUNK].astype(np.int64)
+        sums += values.sum(axis=0)
+        squares += (values**2).sum(axis=0)
+    pairs = zip(sums.tolist(), squares.tolist(), strict=True)
+    total = sum(len(rows) * square - each**2 for each, square in pairs)  # of squared errors, times their number
+    peak = int(np.iinfo(reference.dtype).max)
+    return 10 * math.log10(peak**2 * len(rows) ** 2 * rows.shape[-1] / total) if total else math.inf
+
+
 def ssim(reference: Samples, samples: Samples) -> float | None:
     """Structural similarity (Wang et al., 2004), at most 1, of two arrays with one shape (…, y, x, channels) and dtype.
 
     The mean over channels, 7×7 windows and planes (y, x), by scikit-image: for a clip over frames, for a volume over
-    slices along z. None where there are no planes, or they are smaller than the window. Raises SignalError if the
-    arrays differ in shape or dtype, or hold no samples.
+    slices along z. None where the planes are smaller than the window. Raises SignalError if the arrays differ in shape
+    or dtype, hold no samples, or have fewer axes: grey images need one for their channel too.
     """
-    _check_alike(reference, samples)
-    if reference.ndim < 3 or min(reference.shape[-3:-1]) < SSIM_WINDOW:
+    reference, samples = _alike(reference, samples, "…", "y", "x", "channels")
+    if min(reference.shape[-3:-1]) < SSIM_WINDOW:
         return None
     planes, rendered = (array.reshape(-1, *array.shape[-3:]) for array in (reference, samples))
     return sum(_plane_ssim(*pair) for pair in zip(planes, rendered, strict=True)) / len(planes)
@@ -79,14 +95,15 @@ def _plane_ssim(reference: Samples, samples: Samples) -> float:
     return total / windows
 
 
-def _check_alike(reference: Samples, samples: Samples) -> None:
-    for array in (reference, samples):
-        check_samples(array)
+def _alike(reference: Samples, samples: Samples, *axes: str) -> tuple[Samples, Samples]:
+    """Two arrays as samples with those axes. Raises SignalError if they cannot be compared."""
+    reference, samples = as_samples(reference, *axes), as_samples(samples, *axes)
     if (reference.shape, reference.dtype) != (samples.shape, samples.dtype):
         raise SignalError(
             f"arrays of one shape and dtype expected: {reference.shape} of {reference.dtype} "
             f"against {samples.shape} of {samples.dtype}"
         )
+    return reference, samples
 
 
 @dataclass(frozen=True, kw_only=True)

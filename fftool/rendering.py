@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fftool.backend.isolation import isolated
 from fftool.backend.memory import Buffers, block_size, enough_memory, in_blocks
 from fftool.config import check_bits
-from fftool.errors import NonFiniteError, SettingError
-from fftool.grid import blocks, sample_coordinates
+from fftool.errors import NonFiniteError
+from fftool.grid import blocks, check_grid, sample_coordinates
 from fftool.models.grid_features import GridFeatures, interleaved
 from fftool.models.layers import forward
 from fftool.models.network import CoordinateMLP
@@ -60,7 +61,7 @@ def render(
 
     """
     signal = network.config.signal
-    shape = signal.shape if shape is None else shape
+    shape, region = check_grid(signal.shape if shape is None else shape, region, signal.axes)
     bits = signal.bits if bits is None else bits
     bands = render_bands(network, shape, region=region, bits=bits, callback=callback)
     return assemble(bands, (*shape, signal.channels), bits)
@@ -78,11 +79,7 @@ def render_bands(
 
     All have the same number of rows, but the last one may have fewer.
     """
-    axes = network.config.signal.axes
-    if len(shape) != len(axes) or min(shape) < 1:
-        raise SettingError("shape", shape, f"a size from 1 up for each of the axes {', '.join(axes)}")
-    if region and len(region.extent) != len(axes):
-        raise SettingError("region", region, f"an origin and an extent for each of the axes {', '.join(axes)}")
+    shape, region = check_grid(shape, region, network.config.signal.axes)
     check_bits(bits)
     return _bands(network, shape, region, bits, callback)
 
@@ -105,7 +102,7 @@ class _Renderer:
 
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], region: Region | None) -> None:
         self.device, self.shape, self.region, self.B = network.device, shape, region, network.B
-        self.layers = network.detached_layers
+        self.layers = [layer.to(torch.float32) for layer in network.detached_layers]
         if self.B is not None:
             self.layers[0] = interleaved(self.layers[0])
         most = RENDER_BLOCK.get(self.device.type, LARGE_RENDER_BLOCK)
@@ -132,7 +129,7 @@ class _Renderer:
             part[:] = quantize(values, bits).reshape(part.shape)
             callback((first + y.start) * width + len(part) * x.stop)
 
-    @torch.inference_mode()
+    @isolated()
     def values(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
         """Values of a block with that first row and column: float32 with shape (rows × columns, channels)."""
         return forward(self.layers, self._features(row, column, shape))
@@ -140,9 +137,9 @@ class _Renderer:
     def _features(self, row: int, column: int, shape: tuple[int, int]) -> Tensor:
         rows, columns = shape
         if self.grid_features is None:
-            starts = torch.arange(row, row + rows) * self.shape[-1] + column
-            index = (starts[:, None] + torch.arange(columns)).flatten().to(self.device)
-            return sample_coordinates(index, self.shape, self.region)
+            starts = torch.arange(row, row + rows, dtype=torch.int64, device="cpu") * self.shape[-1] + column
+            index = starts[:, None] + torch.arange(columns, dtype=torch.int64, device="cpu")
+            return sample_coordinates(index.flatten().to(self.device), self.shape, self.region)
         features = self.buffers("features", rows * columns, self.layers[0].weight.shape[1])
         self.grid_features.fill(row, column, torch.view_as_complex(features.view(rows, columns, -1, 2)))
         return features

@@ -23,11 +23,11 @@ DTYPES: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
 
 @dataclass(frozen=True, eq=False)
 class Signal:
-    """Samples with shape (…, y, x, channels), uint8 or uint16, and their origin.
+    """Samples with shape (…, y, x, channels), uint8 or uint16 in any byte order, and their origin.
 
     `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. `source` is the
-    name or path of its file, if it has one. Raises SignalError if the array has another dtype, no samples, or not one
-    axis for each name in `axes`, and SettingError for names that a checkpoint cannot hold.
+    name or path of its file, if it has one. Raises SignalError for anything but such an array: another dtype, no
+    samples, or not one axis for each name in `axes`; and SettingError for names that a checkpoint cannot hold.
     """
 
     samples: Samples
@@ -36,13 +36,10 @@ class Signal:
     medium: str = DEFAULT_MEDIUM
 
     def __post_init__(self) -> None:
-        check_samples(self.samples)
         axes = tuple(self.axes) if isinstance(self.axes, str) else self.axes
         object.__setattr__(self, "axes", CHECK_AXES("axes", axes))
         object.__setattr__(self, "source", _source_text(self.source))
-        if self.samples.ndim != len(self.axes) + 1:
-            expected = ", ".join((*self.axes, "channel"))
-            raise SignalError(f"samples have shape {self.samples.shape}: expected ({expected})")
+        object.__setattr__(self, "samples", as_samples(self.samples, *self.axes, "channels"))
         self._describe()  # which checks all else
 
     @property
@@ -95,12 +92,36 @@ def _source_text(source: object) -> str:
     return name.encode(errors="replace").decode()
 
 
-def check_samples(samples: NDArray[Any]) -> None:
-    """Raise SignalError unless an array holds samples: uint8 or uint16, and not empty."""
-    if samples.dtype not in DTYPES.values():
+def as_samples(samples: NDArray[Any], *axes: str) -> Samples:
+    """An array as samples: uint8 or uint16 in the machine's byte order, copied only if they are in another one.
+
+    `axes` names its axes; "…" as the first stands for any others before them. Raises SignalError for other dtypes and
+    shapes, an array without samples, one with a mask, and anything that is no array.
+    """
+    _check_plain_array(samples, "samples")
+    dtype = samples.dtype.newbyteorder("=")
+    if dtype not in DTYPES.values():
         raise SignalError(f"samples are {samples.dtype}: expected uint8 or uint16, as fftool.quantize makes them")
     if samples.size == 0:
         raise SignalError(f"samples have shape {samples.shape}: expected at least one sample")
+    missing = len(axes) - (axes[0] == "…") - samples.ndim
+    if missing > 0 or (missing < 0 and axes[0] != "…"):
+        hint = ": add a channel axis with array[..., None]" if missing == 1 else ""
+        raise SignalError(f"samples have shape {samples.shape}: expected ({', '.join(axes)}){hint}")
+    native: Samples = np.asarray(samples, dtype)
+    return native
+
+
+def check_signal(signal: Signal) -> None:
+    """Raise SignalError for anything but a signal, such as the array in one."""
+    if not isinstance(signal, Signal):
+        made = "as fftool.Signal(samples) and fftool.read_image make it"
+        raise SignalError(f"the signal is of type {type(signal).__name__}: expected a Signal, {made}")
+
+
+def _check_plain_array(array: NDArray[Any], name: str) -> None:
+    if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+        raise SignalError(f"{name} are of type {type(array).__name__}: expected a numpy array without a mask")
 
 
 def assemble(bands: Iterable[Samples], shape: tuple[int, ...], bits: int) -> Samples:
@@ -122,10 +143,16 @@ def assemble(bands: Iterable[Samples], shape: tuple[int, ...], bits: int) -> Sam
 def quantize(values: NDArray[np.floating[Any]], bits: int) -> Samples:
     """Values in [0, 1] as samples of 8 or 16 bits: clamped, scaled to the full range, and rounded to the nearest.
 
-    Raises SettingError for another bit depth.
+    Raises SettingError for another bit depth, and SignalError for values that are not floating-point numbers.
     """
     check_bits(bits)
+    _check_plain_array(values, "values")
+    if values.dtype.kind != "f":
+        raise SignalError(f"values are {values.dtype}: expected floating-point numbers in [0, 1]")
+    if np.isnan(values).any():
+        raise SignalError("some values are not a number (NaN): expected numbers in [0, 1]")
     dtype = DTYPES[bits]
     peak = np.iinfo(dtype).max
-    samples: Samples = np.rint(np.clip(values, 0.0, 1.0) * peak).astype(dtype)
+    exact = values.astype(np.result_type(values, np.float32), copy=False)  # float16 ends below 65535
+    samples: Samples = np.rint(np.clip(exact, 0.0, 1.0) * peak).astype(dtype)
     return samples

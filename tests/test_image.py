@@ -220,8 +220,8 @@ def test_rejects_images_that_format_cannot_hold(tmp_path, name, samples, limit, 
 @pytest.mark.parametrize(
     ("samples", "problem"),
     [
-        (noise(1)[:, :, 0], r"the image has shape \(5, 7\): expected \(height, width, channels\)"),
-        (noise(3)[np.newaxis], r"the image has shape \(1, 5, 7, 3\): expected \(height, width, channels\)"),
+        (noise(1)[:, :, 0], r"samples have shape \(5, 7\): expected \(height, width, channels\): add a channel axis"),
+        (noise(3)[np.newaxis], r"samples have shape \(1, 5, 7, 3\): expected \(height, width, channels\)"),
         (np.zeros((5, 7, 3), np.float32), "samples are float32: expected uint8 or uint16"),
         (np.zeros((5, 7, 3), np.int64), "samples are int64: expected uint8 or uint16"),
         (np.zeros((5, 7, 3), bool), "samples are bool: expected uint8 or uint16"),

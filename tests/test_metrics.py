@@ -58,7 +58,7 @@ def test_ssim_falls_with_noise():
     assert ssim(image, image + noise // 8) > ssim(image, image + noise) > 0
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (6, 100, 1), (100, 6, 1), (50, 6, 9, 1), (40, 1)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (6, 100, 1), (100, 6, 1), (50, 6, 9, 1)])
 def test_ssim_needs_room_for_its_window(shape):
     image = np.zeros(shape, np.uint8)
     assert ssim(image, image) is None
@@ -70,7 +70,7 @@ def test_ssim_needs_room_for_its_window(shape):
     [
         (np.zeros((2, 3, 1), np.uint8), np.zeros((3, 2, 1), np.uint8), r"\(2, 3, 1\) of uint8 against \(3, 2, 1\)"),
         (np.zeros((9, 9, 1), np.uint8), np.zeros((9, 9, 3), np.uint8), r"\(9, 9, 1\) of uint8 against \(9, 9, 3\)"),
-        (np.zeros((9, 9, 1), np.uint8), np.zeros((9, 9), np.uint8), r"against \(9, 9\)"),
+        (np.zeros((9, 9, 1), np.uint8), np.zeros((1, 9, 9, 1), np.uint8), r"against \(1, 9, 9, 1\)"),
         (np.zeros((9, 9, 1), np.uint8), np.zeros((9, 9, 1), np.uint16), "of uint8 against .* of uint16"),
         (np.zeros((9, 9, 1), np.float32), np.zeros((9, 9, 1), np.float32), "samples are float32"),
         (np.zeros((9, 9, 1), np.uint8), np.zeros((9, 9, 1), np.int64), "samples are int64"),

@@ -39,7 +39,10 @@ def test_source_may_be_a_path():
         (np.zeros((3, 5, 2), np.float32), "samples are float32: expected uint8 or uint16"),
         (np.zeros((3, 5, 2), np.int16), "samples are int16"),
         (np.zeros((3, 5, 2), bool), "samples are bool"),
-        (np.zeros((3, 5), np.uint8), r"samples have shape \(3, 5\): expected \(y, x, channel\)"),
+        (
+            np.zeros((3, 5), np.uint8),
+            r"shape \(3, 5\): expected \(y, x, channels\): add a channel axis with array\[..., None\]",
+        ),
         (np.zeros((3, 5, 2, 1), np.uint8), r"samples have shape \(3, 5, 2, 1\)"),
         (np.zeros((0, 5, 3), np.uint8), r"samples have shape \(0, 5, 3\): expected at least one sample"),
         (np.zeros((3, 5, 0), np.uint8), r"samples have shape \(3, 5, 0\)"),

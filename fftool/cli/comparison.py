@@ -17,6 +17,7 @@ from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.comparison_report import outcome_json, show_outcomes, write_csv
 from fftool.cli.errors import hint, problem
 from fftool.cli.output import Output
+from fftool.cli.reports import note_flat
 from fftool.cli.settings import TrainingOptions
 from fftool.cli.training_run import format_status
 from fftool.errors import FFToolError
@@ -63,6 +64,8 @@ class Comparison:
         written = self._draw(results) if outcomes else []
         if outcomes:  # once the files are there, as nothing may read the table
             show_outcomes(outcomes, output)
+            for each in outcomes:
+                note_flat(each.name, each.network.config, each.quality.psnr, self.signal)
         self._show_files(results, written, output)
         if results.interrupted:
             total, n_run = len(self.variants), results.n_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,11 +16,24 @@ from fftool.checkpoint.format import search_document, to_builtins
 from fftool.cli import terminal
 from fftool.cli.jobs import Result
 from fftool.cli.output import Output
-from fftool.config import Config, Encoding, Holdout, ScaleSearch, SignalConfig, TrainingResult, finite, format_psnr
+from fftool.config import (
+    DEEP,
+    Config,
+    Encoding,
+    Holdout,
+    ScaleSearch,
+    SignalConfig,
+    TrainingResult,
+    finite,
+    format_psnr,
+)
 from fftool.interrupts import exit_code
 
 if TYPE_CHECKING:
+    from fftool.signal import Signal
     from fftool.training.trainer import Progress
+
+FLAT = 1.0  # dB: a PSNR no higher above that of a constant is no fit
 
 
 @dataclass(frozen=True)
@@ -131,6 +145,16 @@ def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:
     if holdout != "none":
         rows["held-out PSNR"] = _psnr_text(result.holdout_psnr)
     return rows
+
+
+def note_flat(name: str, config: Config, psnr: float | None, signal: Signal) -> None:
+    """Say so where a network fits its signal hardly better than a constant, and how one that fits may be had."""
+    from fftool.metrics import flat_psnr
+
+    flat = math.inf if psnr is None else flat_psnr(signal.samples)
+    if psnr is not None and flat < math.inf and psnr < flat + FLAT:
+        other = "fewer --layers" if config.network.layers > DEEP else "another --scale or a smaller --learning-rate"
+        terminal.note(f"{name} is hardly better than a constant, of {flat:.1f} dB. More epochs may help, or {other}.")
 
 
 def _psnr_text(psnr: float | None) -> str:

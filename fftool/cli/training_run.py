@@ -13,7 +13,7 @@ import typer
 from fftool.checkpoint.writing import save, save_run
 from fftool.cli import progress as bars
 from fftool.cli import terminal
-from fftool.cli.reports import TrainingReport
+from fftool.cli.reports import TrainingReport, note_flat
 from fftool.config import TrainingResult
 from fftool.errors import FFToolError
 from fftool.evaluation import evaluate
@@ -75,6 +75,7 @@ def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, sav
         saver.save(progress)
     else:
         save(progress.network, saver.output)
+        note_flat("The network", progress.network.config, result.psnr, signal)
     return TrainingReport(progress.network.config, result, saver.output, progress)
 
 

@@ -55,7 +55,7 @@ def scales(shown: Sequence[Frequencies], size_text: str, unit: str = "samples") 
 def _distances(shown: Sequence[Frequencies]) -> Tensor:
     """Distances up to 1, from a tenth of the smallest structure in any kernel or grid."""
     smallest = 0.1 / max(max(*each.shape, each.fastest) for each in shown)
-    return torch.logspace(floor(log10(smallest)), 0, 500, dtype=torch.float64)
+    return torch.logspace(floor(log10(smallest)), 0, 500, dtype=torch.float64, device="cpu")
 
 
 def _draw_plane(axes: Axes, shown: Frequencies) -> None:
@@ -87,7 +87,7 @@ def _nyquist_text(above: NDArray[np.bool_]) -> str:
 
 def _draw_kernel(page: Page, axes: Axes, shown: Frequencies, with_bar: bool) -> None:
     """Draw the kernel around a point."""
-    offset = torch.linspace(-KERNEL_EXTENT, KERNEL_EXTENT, KERNEL_SIDE, dtype=torch.float64)
+    offset = torch.linspace(-KERNEL_EXTENT, KERNEL_EXTENT, KERNEL_SIDE, dtype=torch.float64, device="cpu")
     x, y = (2 * pi * torch.outer(offset, b) for b in shown.plane_frequencies.double())  # phases along each axis
     values = (y.cos() @ x.cos().T - y.sin() @ x.sin().T).numpy() / x.shape[1]  # mean of cos(x + y)
     extent = (-KERNEL_EXTENT, KERNEL_EXTENT, KERNEL_EXTENT, -KERNEL_EXTENT)

@@ -94,8 +94,8 @@ class Medium(ABC):
         return [Preview(samples)]
 
     def ssim(self, reference: Samples, samples: Samples) -> float | None:
-        """Mean SSIM over the planes of two signals; None where a plane is too small for its window."""
-        return metrics.ssim(reference, samples)
+        """Mean SSIM over the planes of two signals; None where there are none, or they are too small for its window."""
+        return metrics.ssim(reference, samples) if reference.ndim > 2 else None
 
     @property
     def suffixes(self) -> tuple[str, ...]:

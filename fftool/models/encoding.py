@@ -11,7 +11,12 @@ from math import pi
 import torch
 from torch import Tensor, nn
 
-from fftool.config import Encoding
+from fftool.backend.isolation import exact_products
+from fftool.checks import integer, require
+from fftool.config import MAX_AXES, Encoding, check_scale_count
+from fftool.errors import SignalError
+
+PRECISE = (torch.float32, torch.float64)
 
 
 def axis_scales(encoding: Encoding, n_axes: int) -> tuple[float, ...]:
@@ -21,22 +26,23 @@ def axis_scales(encoding: Encoding, n_axes: int) -> tuple[float, ...]:
 
 def gaussian(encoding: Encoding, n_axes: int, generator: torch.Generator) -> Tensor:
     """Entries drawn from N(0, σ²), with the σ of each axis."""
-    normal = torch.randn(n_axes, encoding.dimension, generator=generator)
-    return normal * torch.tensor(axis_scales(encoding, n_axes))[:, None]
+    normal = torch.randn(n_axes, encoding.dimension, generator=generator, dtype=torch.float32, device="cpu")
+    return normal * torch.tensor(axis_scales(encoding, n_axes), dtype=torch.float32, device="cpu")[:, None]
 
 
 def positional(encoding: Encoding, n_axes: int, generator: torch.Generator) -> Tensor:
     """Frequencies along one axis at a time, log-spaced from 1 to σ; any remainder of m / d goes to the first axes."""
-    B = torch.zeros(n_axes, encoding.dimension)
-    scales, parts = axis_scales(encoding, n_axes), torch.arange(encoding.dimension).tensor_split(n_axes)
-    for axis, (scale, columns) in enumerate(zip(scales, parts, strict=True)):
-        B[axis, columns] = torch.logspace(0, 1, len(columns), base=scale, dtype=torch.float64).to(B.dtype)
+    B = torch.zeros(n_axes, encoding.dimension, dtype=torch.float32, device="cpu")
+    parts = torch.arange(encoding.dimension, dtype=torch.int64, device="cpu").tensor_split(n_axes)
+    for axis, (scale, columns) in enumerate(zip(axis_scales(encoding, n_axes), parts, strict=True)):
+        frequencies = torch.logspace(0, 1, len(columns), base=scale, dtype=torch.float64, device="cpu")
+        B[axis, columns] = frequencies.to(B.dtype)
     return B
 
 
 def basic(encoding: Encoding, n_axes: int, generator: torch.Generator) -> Tensor:
     """B = identity: one turn of the circle along each axis."""
-    return torch.eye(n_axes)
+    return torch.eye(n_axes, dtype=torch.float32, device="cpu")
 
 
 FREQUENCIES: dict[str, Callable[[Encoding, int, torch.Generator], Tensor]] = {
@@ -57,7 +63,13 @@ def frequency_matrix(encoding: Encoding, n_axes: int, generator: torch.Generator
     Returns:
         float32 tensor with shape (d, m), or None for `none`, the encoding without features.
 
+    Raises SettingError for an encoding without its σ, or with another number of them than one or d.
+
     """
+    expected = "an Encoding, as EncodingConfig(scale=25).resolve() makes it"
+    require(isinstance(encoding, Encoding), "encoding", encoding, expected)
+    n_axes = integer(1, MAX_AXES)("number of axes", n_axes)
+    check_scale_count(encoding.scale, n_axes)
     draw = FREQUENCIES.get(encoding.kind)
     return None if draw is None else draw(encoding, n_axes, generator)
 
@@ -66,22 +78,45 @@ def fourier_features(v: Tensor, B: Tensor, out: Tensor | None = None) -> Tensor:
     """γ(v): all cosines, then all sines, of the phases 2πvB (the paper's equation 4 with every aⱼ = 1).
 
     Args:
-        v: coordinates with shape (n, d), float32 or better.
+        v: coordinates with shape (n, d), float32 or float64: phases of lower precision would be noise.
         B: frequencies with shape (d, m), in cycles per unit length, of the same dtype.
         out: memory for the result, with shape (n, 2m) and the same dtype; new unless given.
 
     Returns:
         Features with shape (n, 2m). Each row has squared length m.
 
+    Raises SignalError for tensors of other shapes or dtypes.
+
     """
+    _check_features(v, B, out)
     if out is None:
-        phase = (2 * pi) * (v @ B)  # (n, m)
+        with exact_products():
+            phase = (2 * pi) * (v @ B)  # (n, m)
         return torch.cat([phase.cos(), phase.sin()], dim=-1)
     cosines, sines = out.tensor_split(2, dim=-1)
-    phase = torch.mm(v, B, out=sines).mul_(2 * pi)
+    with exact_products():
+        phase = torch.mm(v, B, out=sines).mul_(2 * pi)
     torch.cos(phase, out=cosines)
     phase.sin_()
     return out
+
+
+def _check_features(v: Tensor, B: Tensor, out: Tensor | None) -> None:
+    for name, tensor in (("coordinates", v), ("frequencies", B)):
+        if not isinstance(tensor, Tensor):
+            raise SignalError(f"the {name} are of type {type(tensor).__name__}: expected a torch tensor")
+    if v.dtype not in PRECISE or B.dtype != v.dtype:
+        raise SignalError(
+            f"the coordinates are {v.dtype} and the frequencies {B.dtype}: expected both float32 or both float64"
+        )
+    if B.ndim != 2 or v.shape[-1:] != B.shape[:1]:
+        shapes = f"{tuple(v.shape)} and the frequencies {tuple(B.shape)}"
+        raise SignalError(f"the coordinates have shape {shapes}: expected (n, d) and (d, m)")
+    if out is not None and (out.shape, out.dtype) != ((len(v), 2 * B.shape[1]), v.dtype):
+        expected = f"{v.dtype} with shape ({len(v)}, {2 * B.shape[1]})"
+        raise SignalError(
+            f"the memory for the features is {out.dtype} with shape {tuple(out.shape)}: expected {expected}"
+        )
 
 
 def kernel(difference: Tensor, B: Tensor) -> Tensor:
@@ -131,4 +166,6 @@ class FourierFeatures(nn.Module):
         self.register_buffer("B", B)
 
     def forward(self, v: Tensor) -> Tensor:
-        return fourier_features(v, self.B)
+        if self.B.dtype in PRECISE:
+            return fourier_features(v, self.B)
+        return fourier_features(v.float(), self.B.float()).to(self.B.dtype)  # in a network of half precision

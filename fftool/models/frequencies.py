@@ -97,8 +97,8 @@ class Frequencies:
     def _directions(self) -> Tensor:
         """Unit vectors over half a turn in the plane of the first two coordinates, shape (directions, d)."""
         if self.n_axes == 1:
-            return torch.ones(1, 1, dtype=torch.float64)
-        angle = torch.arange(DIRECTIONS, dtype=torch.float64) * (pi / DIRECTIONS)
-        units = torch.zeros(DIRECTIONS, self.n_axes, dtype=torch.float64)
+            return torch.ones(1, 1, dtype=torch.float64, device="cpu")
+        angle = torch.arange(DIRECTIONS, dtype=torch.float64, device="cpu") * (pi / DIRECTIONS)
+        units = torch.zeros(DIRECTIONS, self.n_axes, dtype=torch.float64, device="cpu")
         units[:, 0], units[:, 1] = angle.cos(), angle.sin()
         return units

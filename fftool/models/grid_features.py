@@ -26,12 +26,12 @@ class GridFeatures:
         """For blocks of up to so many columns, on the device of B."""
         self.B, self.device = B.cpu().double(), B.device
         self.shape, self.region = shape, region
-        first = self._phases(torch.arange(columns))
+        first = self._phases(torch.arange(columns, dtype=torch.int64, device="cpu"))
         self.steps = self._unit_numbers(first - first[0])  # (columns, m)
 
     def fill(self, row: int, column: int, out: Tensor) -> None:
         """Features of a block with that first row and column, into a complex64 tensor with shape (rows, columns, m)."""
-        starts = torch.arange(row, row + out.shape[0]) * self.shape[-1] + column
+        starts = torch.arange(row, row + out.shape[0], dtype=torch.int64, device="cpu") * self.shape[-1] + column
         torch.mul(self._unit_numbers(self._phases(starts))[:, None], self.steps[: out.shape[1]], out=out)
 
     def _phases(self, index: Tensor) -> Tensor:

@@ -42,6 +42,10 @@ class Layer:
         """Weight and bias by their names in a checkpoint."""
         return {self.weight_name: self.weight, self.bias_name: self.bias}
 
+    def to(self, dtype: torch.dtype) -> Layer:
+        """The same layer in another precision."""
+        return replace(self, weight=self.weight.to(dtype), bias=self.bias.to(dtype))
+
     def empty_like(self, dtype: torch.dtype, bias_dtype: torch.dtype) -> Layer:
         """A layer of the same shape with its own uninitialized memory."""
         weight, bias = torch.empty_like(self.weight, dtype=dtype), torch.empty_like(self.bias, dtype=bias_dtype)
@@ -54,8 +58,8 @@ def empty_layers(widths: Sequence[int], device: torch.device) -> list[Layer]:
     return [
         Layer(
             layer_name(i),
-            torch.empty(outputs, inputs, device=device),
-            torch.empty(outputs, device=device),
+            torch.empty(outputs, inputs, dtype=torch.float32, device=device),
+            torch.empty(outputs, dtype=torch.float32, device=device),
             "sigmoid" if i == last else "relu",
         )
         for i, (inputs, outputs) in enumerate(pairwise(widths))

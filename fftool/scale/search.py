@@ -25,7 +25,7 @@ from fftool.config import (
 from fftool.errors import SettingError
 from fftool.holdout import Split, split, training_size
 from fftool.scale.frequency import estimate_frequency
-from fftool.signal import Signal
+from fftool.signal import Signal, check_signal
 
 METHOD = "mean frequency"
 MIN_SCALE = 0.5  # for signals that hardly change
@@ -94,9 +94,11 @@ def search_scale(
 
     Raises:
         SettingError: for an encoding without σ.
+        SignalError: for anything but a signal.
         HoldoutError: if the signal is too small to hold samples out.
 
     """
+    check_signal(signal)
     if not encoding.uses_scale:
         raise SettingError("encoding", repr(encoding.kind), "gaussian or positional, which use a scale")
     return _search(signal, encoding, network, training, split(signal.shape, training.holdout, training.seed))

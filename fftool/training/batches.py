@@ -52,7 +52,7 @@ class BatchFeatures:
         return out.copy_(v if self.B is None else fourier_features(v, self.B, self.exact("batch", *out.shape)))
 
     def _compute_all(self) -> Tensor:
-        index = torch.arange(prod(self.shape), device=self.buffers.device)
+        index = torch.arange(prod(self.shape), dtype=torch.int64, device=self.buffers.device)
         cache = torch.empty(len(index), self.width, dtype=self.buffers.dtype, device=index.device)
         for part, out in zip(index.split(CACHE_BLOCK), cache.split(CACHE_BLOCK), strict=True):
             self._compute(part, out)
@@ -70,7 +70,7 @@ class BatchValues:
     def __getitem__(self, index: Tensor) -> Tensor:
         """Values of samples, given by their row-major index: float32 with shape (n, channels)."""
         bits = self.rows.view({1: torch.uint8, 2: torch.int16}[self.rows.itemsize])  # torch cannot index uint16
-        return torch.index_select(bits, 0, index).view(self.rows.dtype) / self.peak
+        return torch.index_select(bits, 0, index).view(self.rows.dtype).to(torch.float32).div_(self.peak)
 
 
 def shuffled_batches(
@@ -80,5 +80,5 @@ def shuffled_batches(
 
     The order is the same on every device.
     """
-    order = torch.randperm(n_samples, generator=generator, dtype=index_dtype(n_samples))
+    order = torch.randperm(n_samples, generator=generator, dtype=index_dtype(n_samples), device="cpu")
     yield from order[skip:].to(device).split(size)

@@ -36,7 +36,7 @@ class Adam:
         self.names, self.parameters, self.betas = list(parameters), list(parameters.values()), betas
         self.means = [torch.zeros_like(p) for p in self.parameters]
         self.squares = [torch.zeros_like(p) for p in self.parameters]
-        self.counts = [torch.zeros((), device=p.device) for p in self.parameters]
+        self.counts = [torch.zeros((), dtype=torch.float32, device=p.device) for p in self.parameters]
 
     def step(self, gradients: Mapping[str, Tensor], learning_rate: Tensor) -> None:
         """Move the parameters against the gradients."""

@@ -39,7 +39,7 @@ class TrainingStep:
         self.gradient = Gradient(layers, config.training.loss, dtype)
         self.optimizer = make_optimizer(config.training.optimizer, layers, dtype)
         self.parameters = named_parameters(layers)
-        self.learning_rate = torch.zeros((), device=network.device)
+        self.learning_rate = torch.zeros((), dtype=torch.float32, device=network.device)
         graph = GRAPHS.get(network.device.type)
         self.replayed = Replayed(self._run, batch_size, graph) if graph else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fftool import __version__
 from fftool.backend.device import FiniteCheck, select_device, select_precision, use_threads
+from fftool.backend.isolation import isolated, isolated_steps
 from fftool.backend.memory import enough_memory
 from fftool.config import Config, EncodingConfig, NetworkConfig, SignalConfig, TrainingConfig
 from fftool.errors import DivergenceError, SignalMismatchError, UnfinishedRunError, shorten
@@ -23,7 +24,7 @@ from fftool.models.network import CoordinateMLP
 from fftool.rendering import render
 from fftool.rng import generator
 from fftool.scale.search import resolve_scale
-from fftool.signal import Signal
+from fftool.signal import Signal, check_signal
 from fftool.training.batches import shuffled_batches
 from fftool.training.defaults import resolve_defaults
 from fftool.training.schedules import learning_rate_factor
@@ -62,12 +63,13 @@ class Progress:
         return -10 * math.log10(max(self._means[1].item(), 1e-12))
 
 
+@isolated_steps
 def fit(
     signal: Signal,
     encoding: EncodingConfig = EncodingConfig(),
     network: NetworkConfig = NetworkConfig(),
     training: TrainingConfig = TrainingConfig(),
-) -> Iterator[Progress]:
+) -> Generator[Progress]:
     """Train a new network on a signal, yielding after every step; leave the loop to stop early.
 
     The same signal, settings and device give the same network, bit for bit, unless `training.seconds` lets the clock
@@ -90,8 +92,10 @@ def fit(
         DivergenceError: if the loss stops being finite again. The network stays as it was last yielded.
         HoldoutError: if the signal is too small to hold samples out.
         SettingError: if the settings do not fit each other or the signal.
+        SignalError: for anything but a signal.
 
     """
+    check_signal(signal)
     start = perf_counter()
     with enough_memory("training"):
         use_threads(training.threads or 0)
@@ -101,28 +105,31 @@ def fit(
         scale_seconds = perf_counter() - before
         device = select_device(training.device)
         precision = select_precision(training.precision, device)
+        n_trained = training_size(signal.shape, training.holdout)
         config = Config(
             signal=signal.config,
             encoding=resolved,
             network=network,
-            training=resolve_defaults(training, training_size(signal.shape, training.holdout), device, precision),
+            training=resolve_defaults(training, n_trained, device, precision, network.layers),
             version=__version__,
         )
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
         yield from _Trainer(signal, Run(CoordinateMLP(config).to(device), position)).steps()
 
 
-def resume(signal: Signal, run: Run) -> Iterator[Progress]:
+@isolated_steps
+def resume(signal: Signal, run: Run) -> Generator[Progress]:
     """Continue a run as `fit` would have; the run itself stays as it is. Yields the state that it resumes from first.
 
     On a CPU, the network becomes the same as without the interruption, bit for bit. Raises errors as `fit` does,
     SignalMismatchError for another signal than the run began with, and UnfinishedRunError for an inconsistent run.
     """
+    check_signal(signal)
     with enough_memory("training"):
         config = run.network.config
         _check_signal(signal.config, config.signal)
         use_threads(config.training.threads)
-        network = copy.deepcopy(run.network).to(select_device(config.training.device))
+        network = copy.deepcopy(run.network).to(select_device(config.training.device), torch.float32)
         network.config, network.result = replace(config, version=__version__), None
         trainer = _Trainer(signal, replace(run, network=network))
         yield trainer.progress()
@@ -233,8 +240,7 @@ class _Trainer:
 
     def _is_sound(self, index: Tensor) -> bool:
         """Whether the network and its output are finite, after a step that no later loss will show."""
-        with torch.no_grad():
-            output = self.network(sample_coordinates(index[:1], self.signal.shape))
+        output = self.network(sample_coordinates(index[:1], self.signal.shape))
         return self.network.is_finite and bool(output.isfinite().all() and self.sums.isfinite().all())
 
     def _has_reached_target(self) -> bool:
@@ -260,12 +266,15 @@ class _Trainer:
 
     def _set_position(self, position: Position) -> None:
         self.position = position
-        self.sums = torch.tensor([position.loss, position.squared_error], device=self.network.device)
+        self.sums = torch.tensor(
+            [position.loss, position.squared_error], dtype=torch.float32, device=self.network.device
+        )
         self.is_finite = FiniteCheck(late=self.network.device.type == "cuda")
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.position, _copies(self.step.state))
 
+    @isolated()
     def _run(self) -> Run:
         """Copy of the network and of what it takes to resume."""
         loss, squared_error = self.sums.tolist()

@@ -14,12 +14,14 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fftool.errors import DamagedFileError, LargeFileError, SignalError, UnsupportedFileError
+from fftool.errors import DamagedFileError, LargeFileError, UnsupportedFileError
 from fftool.files import check_readable, readable_name, replacing
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Medium
 from fftool.media.image.formats import FORMATS, PNG, ImageFormat, is_large
-from fftool.signal import DTYPES, Samples, Signal, assemble, check_samples
+from fftool.signal import DTYPES, Samples, Signal, as_samples, assemble
+
+SHAPE = ("height", "width", "channels")
 
 
 class ImageMedium(Medium):
@@ -56,9 +58,7 @@ class ImageMedium(Medium):
         at all. Raises SignalError, FormatError, SettingError and WriteError.
         """
         image_format = cast(ImageFormat, self.format_of(path))
-        _check_shape(shape)
-        first = next(bands)
-        check_samples(first)
+        first = as_samples(next(bands), *SHAPE)
         bits = 8 * first.dtype.itemsize
         image_format.check(shape, bits, quality)
         bands = chain([first], bands)
@@ -78,8 +78,7 @@ class ImageMedium(Medium):
 
         Raises SignalError and FormatError.
         """
-        check_samples(samples)
-        _check_shape(samples.shape)
+        samples = as_samples(samples, *SHAPE)
         PNG.check(samples.shape, 8 * samples.dtype.itemsize)
         _encode(file, samples, PNG)
 
@@ -111,12 +110,8 @@ def write_image(path: str | Path, samples: Samples, *, quality: int | None = Non
     Raises SignalError for other arrays, FormatError if the format cannot hold the image or has no quality,
     SettingError for a quality out of range, and WriteError if the file cannot be written.
     """
+    samples = as_samples(samples, *SHAPE)
     _MEDIUM.write(Path(path), samples.shape, iter([samples]), quality=quality)
-
-
-def _check_shape(shape: tuple[int, ...]) -> None:
-    if len(shape) != 3:
-        raise SignalError(f"the image has shape {shape}: expected (height, width, channels)")
 
 
 def _decode(path: Path) -> NDArray[Any]:
@@ -158,7 +153,7 @@ def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat, quality
     if samples.shape[-1] == 1:
         samples = samples[:, :, 0]
     if samples.dtype == np.uint16:  # only PNG holds 16 bits here, and Pillow writes only 8
-        file.write(png_encode(samples))
+        file.write(png_encode(np.ascontiguousarray(samples)))
         return
     write = partial(iio.imwrite, image=samples, plugin="pillow", extension=image_format.suffixes[0], is_batch=False)
     if len(encodings) > 1:
