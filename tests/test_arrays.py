@@ -53,7 +53,7 @@ def test_any_view_is_written_as_its_samples(tmp_path, view, channels, dtype):
             continue
         path = tmp_path / f"view{suffix}"
         fftool.write_image(path, shown)
-        if suffix in (".jpg", ".jpeg", ".webp"):
+        if suffix in (".jpg", ".jpeg", ".webp", ".avif"):
             fftool.write_image(tmp_path / f"plain{suffix}", plain)
             assert path.read_bytes() == (tmp_path / f"plain{suffix}").read_bytes()
         else:
@@ -119,7 +119,7 @@ SAMPLES_IN = {
         f"write_image {suffix}": lambda samples, folder, suffix=suffix: fftool.write_image(
             folder / f"a{suffix}", samples
         )
-        for suffix in (".png", ".jpg", ".webp", ".tif", ".bmp")
+        for suffix in (".png", ".jpg", ".webp", ".avif", ".tif", ".bmp")
     },
 }
 

@@ -148,13 +148,16 @@ def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:
 
 
 def note_flat(name: str, config: Config, psnr: float | None, signal: Signal) -> None:
-    """Say so where a network fits its signal hardly better than a constant, and how one that fits may be had."""
+    """Say so where a deep network fits its signal hardly better than a constant."""
+    if config.network.layers <= DEEP or psnr is None:
+        return
     from fftool.metrics import flat_psnr
 
-    flat = math.inf if psnr is None else flat_psnr(signal.samples)
-    if psnr is not None and flat < math.inf and psnr < flat + FLAT:
-        other = "fewer --layers" if config.network.layers > DEEP else "another --scale or a smaller --learning-rate"
-        terminal.note(f"{name} is hardly better than a constant, of {flat:.1f} dB. More epochs may help, or {other}.")
+    flat = flat_psnr(signal.samples)
+    if psnr < flat + FLAT < math.inf:
+        terminal.note(
+            f"{name} is hardly better than a constant, of {flat:.1f} dB. More epochs may help, or fewer --layers."
+        )
 
 
 def _psnr_text(psnr: float | None) -> str:
