@@ -127,8 +127,14 @@ def optional(check: Check) -> Check:
 
 
 def setting(default: Any, check: Check, name: str = "") -> Any:
-    """Field of a settings dataclass: its default, its check, and its name in errors where that is not the field's."""
-    return field(default=default, metadata={"check": check, "name": name})
+    """Field of a settings dataclass: its default, its check, and its name in errors where that is not the field's.
+
+    A default that is a type makes a new value for each.
+    """
+    metadata = {"check": check, "name": name}
+    if isinstance(default, type):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def required(check: Check, name: str = "") -> Any:

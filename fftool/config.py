@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -43,6 +43,7 @@ ResolvedDevice = Literal["cpu", "cuda", "mps"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Holdout = Literal["none", "lattice"] | float  # see fftool.holdout
 Scale = Literal["auto"] | float | tuple[float, ...]  # see fftool.scale
+ValueType = Literal["float32", "float64", "int8", "int16", "int32", "uint8", "uint16", "uint32"]
 ScaleGoal = Literal["resize", "detail"]  # the space between the samples, or the samples themselves
 
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
@@ -58,6 +59,7 @@ MAX_AXES = 8
 MAX_SIDE = 2**31 - 1
 MAX_SHEET_PIXELS = 2**26  # of each drawing on a sheet, which shows a few hundred along a side
 MAX_NUMBER = 3.4e38  # about the largest float32
+MAX_METADATA = 2**20  # bytes: a checkpoint's header has room for it, as base64
 DEFAULT_MEDIUM = "image"
 DEFAULT_QUALITY = 95  # of images in lossy formats, up to 100
 MAX_SCALE = 1e9  # far above the Nyquist frequency of any signal, and below the overflow of a phase
@@ -84,6 +86,7 @@ def _check_holdout(name: str, value: Any) -> Holdout:
 
 
 CHECK_AXES = tuple_of(text, "a name for each axis")
+CHECK_SPACING = number("a positive distance", MAX_NUMBER)
 CHECK_TIME = number("a positive number of seconds")
 CHECK_PSNR = number("a positive number of decibels, such as 35")
 CHECK_RATE = number("a positive number, such as 0.05", MAX_NUMBER, inclusive=True)
@@ -107,6 +110,31 @@ def check_quality(quality: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ValueRange(Settings):
+    """Values that samples stand for, where these are not the samples themselves: heights, amplitudes, light.
+
+    The lowest sample stands for `low`, the highest for `high`, and those between for values evenly spaced.
+    """
+
+    low: float = required(finite_number, "lowest value")
+    high: float = required(finite_number, "highest value")
+    dtype: ValueType = required(choice(ValueType), "type of values")  # of the file
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(math.isfinite(self.high - self.low), "highest value", self.high, "a range that a float can hold")
+        require(self.high > self.low, "highest value", self.high, f"a number above the lowest, {self.low:g}")
+
+
+def _check_metadata(name: str, value: Any) -> dict[str, bytes]:
+    require(isinstance(value, Mapping), name, value, "a mapping of names to bytes")
+    require(all(isinstance(part, bytes) for part in value.values()), name, tuple(value), "bytes for each name")
+    size = sum(map(len, value.values()))
+    require(size <= MAX_METADATA, name, f"of {size:,} bytes", f"at most {MAX_METADATA:,} bytes")
+    return {text(name, key): part for key, part in sorted(value.items())}
+
+
+@dataclass(frozen=True, kw_only=True)
 class SignalConfig(Settings):
     """The signal that a network was trained on. `axes` and `shape` are in array order: an image has axes ("y", "x")."""
 
@@ -117,12 +145,24 @@ class SignalConfig(Settings):
     medium: str = setting(DEFAULT_MEDIUM, text)  # the one that reads and writes it: see fftool.media
     source: str = setting("", text)
     sha256: str = setting("", text)  # of the samples: see Signal
+    values: ValueRange | None = setting(None, optional(instance(ValueRange)))  # None: the samples themselves
+    # Distance of neighbouring samples along each axis in the unit of the medium, as seconds; empty where it has none.
+    spacing: tuple[float, ...] = setting((), tuple_of(CHECK_SPACING, "a distance for each axis"))
+    metadata: Mapping[str, bytes] = setting(dict, _check_metadata)  # of the file, by its kind: exif, xmp, icc
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 < len(self.axes) == len(self.shape), "signal shape", self.shape, f"a size for each axis, {self.axes}")
         require(len(self.axes) <= MAX_AXES, "number of axes", len(self.axes), f"at most {MAX_AXES}")
         require(len(set(self.axes)) == len(self.axes), "axes", self.axes, "distinct names")
+        require(len(self.spacing) in (0, len(self.axes)), "spacing", self.spacing, "a distance for each axis, or none")
+
+    def resampled(self, shape: tuple[int, ...], extent: tuple[float, ...] = ()) -> SignalConfig:
+        """Description of this signal on another grid, which covers that part of each axis, in coordinate order."""
+        parts = reversed(extent or (1.0,) * len(shape))
+        lengths = [size * length * part for size, length, part in zip(self.spacing, self.shape, parts, strict=False)]
+        spacing = tuple(length / size for length, size in zip(lengths, shape, strict=False))
+        return replace(self, shape=shape, spacing=spacing, sha256="")
 
 
 @dataclass(frozen=True, kw_only=True)

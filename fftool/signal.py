@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fftool.config import CHECK_AXES, DEFAULT_MEDIUM, SignalConfig, check_bits
+from fftool.config import CHECK_AXES, DEFAULT_MEDIUM, SignalConfig, ValueRange, check_bits
 from fftool.errors import SettingError, SignalError, SizeError
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
@@ -26,14 +26,18 @@ class Signal:
     """Samples with shape (…, y, x, channels), uint8 or uint16 in any byte order, and their origin.
 
     `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. `source` is the
-    name or path of its file, if it has one. Raises SignalError for anything but such an array: another dtype, no
-    samples, or not one axis for each name in `axes`; and SettingError for names that a checkpoint cannot hold.
+    name or path of its file, if it has one; `values`, `spacing` and `metadata` are those of `SignalConfig`. Raises
+    SignalError for anything but such an array: another dtype, no samples, or not one axis for each name in `axes`; and
+    SettingError for what a checkpoint cannot hold.
     """
 
     samples: Samples
     axes: tuple[str, ...] = ("y", "x")
     source: str = ""
     medium: str = DEFAULT_MEDIUM
+    values: ValueRange | None = None
+    spacing: tuple[float, ...] = ()
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         axes = tuple(self.axes) if isinstance(self.axes, str) else self.axes
@@ -80,6 +84,9 @@ class Signal:
             medium=self.medium,
             source=self.source,
             sha256=sha256,
+            values=self.values,
+            spacing=self.spacing,
+            metadata=self.metadata,
         )
 
 

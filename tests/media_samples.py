@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from fftool.config import SignalConfig
 from fftool.errors import DamagedFileError, UnsupportedFileError
 from fftool.files import readable_name, replacing
 from fftool.media.base import Format, Medium, Preview
@@ -39,7 +40,13 @@ class SamplesMedium(Medium):
         return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
 
     def write(
-        self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples], *, quality: int | None = None
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        bands: Iterator[Samples],
+        *,
+        signal: SignalConfig | None = None,
+        quality: int | None = None,
     ) -> None:
         first = next(bands)  # one row is all of it
         self.format_of(path).check(shape, 8 * first.dtype.itemsize, quality)

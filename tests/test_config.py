@@ -18,7 +18,7 @@ import fftool
 from fftool import Config, CoordinateMLP, Encoding, EncodingConfig, NetworkConfig, TrainingConfig, TrainingSettings
 from fftool.checkpoint import format
 from fftool.checkpoint.format import from_document, to_document
-from fftool.config import ScaleCandidate, ScaleSearch, SignalConfig, variants
+from fftool.config import ScaleCandidate, ScaleSearch, SignalConfig, ValueRange, variants
 from fftool.errors import SettingError, SignalError
 from fftool.training.defaults import resolve_defaults
 
@@ -92,6 +92,8 @@ ANYTHING = st.one_of(
     st.lists(NUMBERS, max_size=3),
     st.just(np.array([8.0, 4.0])),
     st.just(b"auto"),
+    st.just(ValueRange(low=-1, high=np.float32(2), dtype="int16")),
+    st.dictionaries(st.text(max_size=2), st.one_of(st.binary(max_size=9), st.integers()), max_size=3),
     st.just({}),
     st.just(object()),
 )
@@ -129,7 +131,28 @@ def test_resolved_scale_is_refused_or_comes_back_equal(scale):
     assert through_json(config) == config
 
 
-SIGNAL_FIELDS = ["axes", "source", "medium"]
+def test_signal_keeps_what_its_file_had_besides_samples(tmp_path):
+    """In format 2 where it says what the samples stand for; metadata alone leaves it at format 1."""
+    values = ValueRange(low=-32768, high=32767, dtype="int16")
+    more = {"values": values, "spacing": (0.5, 0.25), "metadata": {"xmp": b"<x/>", "exif": bytes(range(256))}}
+    for names, version in ((("metadata",), "1"), (("values",), "2"), (("spacing",), "2"), ((*more,), "2")):
+        config = resolve(signal=replace(SIGNAL, **{name: more[name] for name in names}))
+        saved(config, tmp_path / "config.st")
+        loaded = fftool.load(tmp_path / "config.st").config.signal
+        assert loaded == config.signal
+        assert {name: getattr(loaded, name) for name in names} == {name: more[name] for name in names}
+        with safe_open(tmp_path / "config.st", framework="numpy") as file:
+            assert file.metadata()["format_version"] == version
+
+
+def test_resampled_signal_covers_the_same_length():
+    signal = replace(SIGNAL, spacing=(0.5, 0.25))  # 4 × 6 samples
+    assert signal.resampled((8, 3)).spacing == (0.25, 0.5)
+    assert signal.resampled((4, 6), extent=(0.5, 0.25)).spacing == (0.125, 0.125)
+    assert SIGNAL.resampled((8, 3)).spacing == ()
+
+
+SIGNAL_FIELDS = ["axes", "source", "medium", "values", "spacing", "metadata"]
 
 
 @pytest.mark.parametrize("name", SIGNAL_FIELDS)
@@ -144,7 +167,7 @@ def test_signal_is_refused_or_comes_back_equal(name, value):
     assert through_json(config) == config
 
 
-@pytest.mark.parametrize("kind", [SignalConfig, fftool.TrainingResult, ScaleSearch, ScaleCandidate])
+@pytest.mark.parametrize("kind", [SignalConfig, ValueRange, fftool.TrainingResult, ScaleSearch, ScaleCandidate])
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_record_is_refused_or_comes_back_equal(kind, data):
@@ -152,6 +175,7 @@ def test_record_is_refused_or_comes_back_equal(kind, data):
     result = fftool.TrainingResult(epochs=1, steps=2, loss=0.5, psnr=30.0, ssim=0.9)
     base = {
         SignalConfig: SIGNAL,
+        ValueRange: ValueRange(low=0.0, high=2.5, dtype="float32"),
         fftool.TrainingResult: result,
         ScaleSearch: SEARCH,
         ScaleCandidate: SEARCH.candidates[1],
@@ -162,6 +186,8 @@ def test_record_is_refused_or_comes_back_equal(kind, data):
         if kind is ScaleCandidate:
             record = replace(SEARCH, candidates=(record,))
         signal = record if kind is SignalConfig else SIGNAL
+        if kind is ValueRange:
+            signal = replace(SIGNAL, values=record)
         config = resolve(signal=signal)
         if isinstance(record, ScaleSearch):
             config = replace(config, encoding=EncodingConfig(dimension=4).resolve(record))

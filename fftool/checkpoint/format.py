@@ -4,7 +4,8 @@ One safetensors file, readable with safetensors and numpy alone (README shows ho
 the network. The metadata has `format`, `format_version` and `config`, a JSON document. The file of an unfinished run
 also has `resume`, another document, and tensors whose names begin with it.
 
-Format 2 is written where format 1 cannot hold a network: one σ for each axis, or a medium other than an image. The
+Format 2 is written where format 1 cannot hold a network: one σ for each axis, a medium other than an image, or samples
+that stand for other values or have a spacing. The
 documents keep their first names for ever (`cells`, `retreats`, `over`), whatever fftool calls these today. Nothing here
 needs torch.
 """
@@ -39,6 +40,8 @@ from fftool.config import (
     TrainingConfig,
     TrainingResult,
     TrainingSettings,
+    ValueRange,
+    ValueType,
 )
 from fftool.holdout import training_size
 from fftool.training.defaults import resolve_defaults
@@ -55,6 +58,12 @@ class _Document(Struct, kw_only=True, forbid_unknown_fields=True):
     """Base of all documents: an unknown setting may change the meaning of a network, and is refused."""
 
 
+class ValuesDocument(_Document):
+    low: float
+    high: float
+    dtype: ValueType
+
+
 class SignalDocument(_Document):
     axes: tuple[str, ...]
     shape: tuple[int, ...]
@@ -63,6 +72,9 @@ class SignalDocument(_Document):
     medium: str | UnsetType = UNSET  # format 2
     source: str = ""
     sha256: str = ""
+    values: ValuesDocument | UnsetType = UNSET  # format 2
+    spacing: tuple[float, ...] | UnsetType = UNSET  # format 2
+    metadata: dict[str, bytes] | UnsetType = UNSET  # absent where there is none; base64
 
 
 class CandidateDocument(_Document):
@@ -149,7 +161,9 @@ class ResumeDocument(_Document):
 
 def format_version(config: Config) -> str:
     """Lowest format that holds a network."""
-    return "2" if len(config.encoding.scale) > 1 or config.signal.medium != DEFAULT_MEDIUM else "1"
+    signal = config.signal
+    more = len(config.encoding.scale) > 1, signal.medium != DEFAULT_MEDIUM, signal.values, signal.spacing
+    return "2" if any(more) else "1"
 
 
 def tensor_shapes(config: Config) -> dict[str, tuple[int, ...]]:
@@ -168,15 +182,7 @@ def to_document(config: Config, result: TrainingResult | None) -> ConfigDocument
     """The document of a network and of the outcome of its training."""
     signal, network = config.signal, config.network
     return ConfigDocument(
-        signal=SignalDocument(
-            axes=signal.axes,
-            shape=signal.shape,
-            channels=signal.channels,
-            bits=signal.bits,
-            medium=UNSET if format_version(config) == "1" else signal.medium,
-            source=signal.source,
-            sha256=signal.sha256,
-        ),
+        signal=_signal_document(signal, format_version(config)),
         encoding=_encoding_document(config.encoding),
         network=NetworkDocument(hidden=network.hidden, layers=network.layers),
         training=_training_document(config.training, result),
@@ -194,15 +200,7 @@ def from_document(document: ConfigDocument) -> tuple[Config, TrainingResult | No
     """Config and result in a document. Raises FFToolError for values that they cannot have."""
     signal, network = document.signal, document.network
     config = Config(
-        signal=SignalConfig(
-            axes=signal.axes,
-            shape=signal.shape,
-            channels=signal.channels,
-            bits=signal.bits,
-            medium=DEFAULT_MEDIUM if signal.medium is UNSET else signal.medium,
-            source=signal.source,
-            sha256=signal.sha256,
-        ),
+        signal=_signal(signal),
         encoding=_encoding(document.encoding),
         network=NetworkConfig(hidden=network.hidden, layers=network.layers),
         training=_training(document.training, signal.shape),
@@ -210,6 +208,38 @@ def from_document(document: ConfigDocument) -> tuple[Config, TrainingResult | No
     )
     result = document.training.result
     return config, None if result is None else _result(result, config.training)
+
+
+def _signal_document(signal: SignalConfig, version: str) -> SignalDocument:
+    values = signal.values
+    return SignalDocument(
+        axes=signal.axes,
+        shape=signal.shape,
+        channels=signal.channels,
+        bits=signal.bits,
+        medium=UNSET if version == "1" else signal.medium,
+        source=signal.source,
+        sha256=signal.sha256,
+        values=ValuesDocument(low=values.low, high=values.high, dtype=values.dtype) if values else UNSET,
+        spacing=signal.spacing or UNSET,
+        metadata=dict(signal.metadata) or UNSET,
+    )
+
+
+def _signal(document: SignalDocument) -> SignalConfig:
+    values = document.values
+    return SignalConfig(
+        axes=document.axes,
+        shape=document.shape,
+        channels=document.channels,
+        bits=document.bits,
+        medium=DEFAULT_MEDIUM if document.medium is UNSET else document.medium,
+        source=document.source,
+        sha256=document.sha256,
+        values=None if values is UNSET else ValueRange(low=values.low, high=values.high, dtype=values.dtype),
+        spacing=() if document.spacing is UNSET else document.spacing,
+        metadata={} if document.metadata is UNSET else document.metadata,
+    )
 
 
 def _encoding_document(encoding: Encoding) -> EncodingDocument:

@@ -12,6 +12,7 @@ from fftool.checks import format_number
 from fftool.cli import options, terminal
 from fftool.cli.output import Output
 from fftool.cli.reports import quality_rows, scale_row
+from fftool.config import SignalConfig
 
 
 def info(model: options.Model, as_json: options.Json = False) -> None:
@@ -51,6 +52,7 @@ def _rows(description: Description) -> dict[str, str]:
         "source": signal.source or "unknown",
         "size": f"{size} ({', '.join(reversed(signal.axes))})",
         "channels": f"{signal.channels} × {signal.bits} bits",
+        **_origin_rows(signal),
         "encoding": f"{encoding.kind}, {encoding.n_frequencies(len(signal.axes))} frequencies{scale}",
         **scale_row(encoding),
         "network": " -> ".join(str(width) for width in config.widths),
@@ -72,4 +74,17 @@ def _rows(description: Description) -> dict[str, str]:
     rows["file"] = f"{terminal.format_bytes(description.bytes)}, written by fftool {config.version}"
     for name, tensor in description.tensors.items():
         rows[name] = f"{tensor.dtype} {' x '.join(str(length) for length in tensor.shape)}"
+    return rows
+
+
+def _origin_rows(signal: SignalConfig) -> dict[str, str]:
+    """Rows on what the signal's file had besides its samples."""
+    rows = {}
+    if values := signal.values:
+        rows["values"] = f"{format_number(values.low)} to {format_number(values.high)} ({values.dtype})"
+    if signal.spacing:
+        rows["spacing"] = ", ".join(map(format_number, reversed(signal.spacing)))
+    if signal.metadata:
+        sizes = (f"{name} ({terminal.format_bytes(len(data))})" for name, data in signal.metadata.items())
+        rows["metadata"] = ", ".join(sizes)
     return rows

@@ -135,7 +135,8 @@ class Rendering:
             bars.progress("Rendering", prod(shape), medium.short_unit) as update,
         ):
             bands = render_bands(network, shape, region=target.region, bits=bits, callback=update)
-            medium.write(output, (*shape, channels), bands, quality=self.quality)
+            signal = target.signal.resampled(shape, target.region.extent if target.region else ())
+            medium.write(output, (*shape, channels), bands, signal=signal, quality=self.quality)
         document = {
             "output": str(output),
             **medium.size_fields(shape),

@@ -77,12 +77,26 @@ class Medium(ABC):
 
     @abstractmethod
     def write(
-        self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples], *, quality: int | None = None
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        bands: Iterator[Samples],
+        *,
+        signal: SignalConfig | None = None,
+        quality: int | None = None,
     ) -> None:
         """Write samples with that shape (…, y, x, channels) from bands of rows with shape (rows, x, channels).
 
         All bands have the same number of rows, but the last one may have fewer. The file appears complete or not at
-        all. A quality, up to 100, is for formats that have one. Raises FormatError, SettingError and WriteError.
+        all. Raises FormatError, SettingError and WriteError.
+
+        Args:
+            path: its suffix names the format.
+            shape: of all samples.
+            bands: one after the other.
+            signal: description of what is written: its values, spacing and metadata are kept as the format can.
+            quality: up to 100, for formats that have one.
+
         """
 
     @abstractmethod

@@ -137,7 +137,7 @@ def resume(signal: Signal, run: Run) -> Generator[Progress]:
 
 
 def _check_signal(seen: SignalConfig, trained: SignalConfig) -> None:
-    for name in ("axes", "shape", "channels", "bits"):
+    for name in ("axes", "shape", "channels", "bits", "values"):
         value, expected = getattr(seen, name), getattr(trained, name)
         if value != expected:
             raise SignalMismatchError(seen.source, f"{name} {value}, expected {shorten(expected)}")

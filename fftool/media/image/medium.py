@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fftool.config import SignalConfig
 from fftool.errors import DamagedFileError, LargeFileError, UnsupportedFileError
 from fftool.files import check_readable, readable_name, replacing
 from fftool.interrupts import uninterrupted
@@ -49,7 +50,13 @@ class ImageMedium(Medium):
         return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
 
     def write(
-        self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples], *, quality: int | None = None
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        bands: Iterator[Samples],
+        *,
+        signal: SignalConfig | None = None,
+        quality: int | None = None,
     ) -> None:
         """Write an image with that shape (height, width, channels), in the format that the suffix names.
 
