@@ -21,6 +21,10 @@ class FFToolError(Exception):
     """Base class of all errors that the user can act on."""
 
 
+class FFToolWarning(UserWarning):
+    """Something that the system lacks, and that the work does without."""
+
+
 def without_frames(error: FFToolError) -> FFToolError:
     """The error to be kept for later, without tracebacks: their frames would keep tensors in memory."""
     each: BaseException | None = error

@@ -59,7 +59,8 @@ def main(debugging: bool = False) -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # escape what the locale has no letter for
                 stream.reconfigure(errors="backslashreplace")
-        sys.exit(_run(debugging))
+        with terminal.own_warnings():
+            sys.exit(_run(debugging))
 
 
 def _run(debugging: bool) -> int:
