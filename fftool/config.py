@@ -432,7 +432,7 @@ class TrainingSettings(_TrainingBase):
     schedule: Schedule = setting(MISSING, choice(Schedule))
     precision: ResolvedPrecision = setting(MISSING, choice(ResolvedPrecision))
     device: ResolvedDevice = setting(MISSING, choice(ResolvedDevice))
-    threads: int = setting(0, integer(0, MAX_THREADS), "number of threads")  # 0: as many as torch chooses
+    threads: int = setting(0, integer(0, MAX_THREADS), "number of threads")  # 0: as many as the machine grants
 
     @property
     def is_timed(self) -> bool:

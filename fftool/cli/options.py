@@ -127,7 +127,9 @@ Seed = Annotated[int, training_option("--seed", help="The same seed gives the sa
 Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto is a GPU if there is one.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", help="CPU threads; fewer leave cores to other programs.", show_default="all cores"),
+    typer.Option(
+        "--threads", help="CPU threads; fewer leave cores to other programs.", show_default="all available cores"
+    ),
 ]
 Resume = Annotated[
     Path | None,
