@@ -65,7 +65,7 @@ def main(debugging: bool = False) -> None:
 
 def _run(debugging: bool) -> int:
     try:
-        code = int(app(prog_name="fftool", standalone_mode=False) or 0)
+        code = int(app(prog_name="fftool", standalone_mode=False, windows_expand_args=False) or 0)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # its reader has closed standard output

@@ -13,7 +13,7 @@ import typer
 
 from fftool import media
 from fftool.checkpoint.reading import describe
-from fftool.cli import options, terminal
+from fftool.cli import inputs, options, terminal
 from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
@@ -73,7 +73,7 @@ def compare(
     fftool compare photo.jpg --scale 1 --scale 25 --encoding gaussian --encoding none
     """
     options.check_show(show, as_json)
-    checkpoints = checkpoints or []
+    file, checkpoints = inputs.single(file), inputs.several(checkpoints or [])
     to_train = variants(encoding or [], scale or [], settings.encoding)
     if not (to_train or checkpoints):
         raise UsageError("nothing to compare", "name scales, encodings or checkpoints: --scale 1 --scale 25")

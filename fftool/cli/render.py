@@ -15,7 +15,7 @@ import typer
 
 from fftool import media
 from fftool.checkpoint.reading import describe, load, medium_of
-from fftool.cli import jobs, options
+from fftool.cli import inputs, jobs, options
 from fftool.cli import progress as bars
 from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
@@ -67,6 +67,7 @@ def render(
     """
     if bits is not None:
         check_bits(bits)
+    models = inputs.several(models)
     rendering, out, path = Rendering(size, crop, bits, device, threads), Output(as_json), output or Path()
     if len(models) == 1 and path == STDOUT:
         _check_stdout(as_json)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fftool import media
-from fftool.cli import jobs, options
+from fftool.cli import inputs, jobs, options
 from fftool.cli.errors import UsageError, help_hint
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
@@ -58,7 +58,7 @@ def train(
 
     fftool train *.jpg -o models
     """
-    saving, files, out = SavingConfig(every=save_every), files or [], Output(as_json)
+    saving, files, out = SavingConfig(every=save_every), inputs.several(files or []), Output(as_json)
     if output == Path("-"):
         raise UsageError("a checkpoint cannot be written to standard output", "name a file with -o")
     if resume:
