@@ -16,18 +16,26 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO
 
 from fftool.errors import (
+    STANDARD_INPUT,
+    STANDARD_INPUT_NAME,
+    URL,
     DiskFullError,
     FFToolWarning,
     FileLockedError,
     ForeignFileError,
     ReadError,
     SameFileError,
+    UrlError,
     WriteError,
+    shown_path,
 )
 from fftool.interrupts import interruptible, uninterrupted
+from fftool.pipes import content, is_nameless
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
+
+PIPE_NAME = "pipe"  # as the source of a signal, where it had no name
 
 # How a file system says that it lacks a function. All others, such as EIO, ENOSPC and EDQUOT, may mean lost data.
 LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY}
@@ -35,14 +43,18 @@ LACKING_LOCKS = LACKING | {errno.ENOLCK, errno.EPERM}
 
 
 def check_readable(path: Path) -> None:
-    """Raise ReadError unless there is a regular file that may be read."""
+    """Raise ReadError unless there is a regular file that may be read, or a pipe that brings one."""
     try:
+        if content(path) != path:
+            return
+        if URL.match(path.as_posix()) and not os.path.lexists(path):
+            raise UrlError(path)
         if not path.exists():
             raise ReadError(path, "no such file")
         if path.is_dir():
             raise ReadError(path, "is a folder, expected a file")
         if not path.is_file():
-            raise ReadError(path, "is not a regular file")
+            raise ReadError(path, "is not a regular file, and no pipe")
         if not os.access(path, os.R_OK):
             raise ReadError(path, "permission denied")
     except OSError as error:
@@ -56,6 +68,7 @@ def check_writable(path: Path, *sources: Path, makes_folder: bool = False) -> No
     """
     target = Path(os.path.realpath(path))
     try:
+        _check_local(path)
         if target.is_dir():
             raise WriteError(path, "is a folder, expected a file")
         if _is_device(path):  # written as it is, with no new file in its folder
@@ -72,6 +85,12 @@ def check_writable(path: Path, *sources: Path, makes_folder: bool = False) -> No
             raise SameFileError(path, "is an input, and would be overwritten")
     except OSError as error:
         raise _write_error(path, error) from error
+
+
+def _check_local(path: Path) -> None:
+    """Raise WriteError for a URL."""
+    if URL.match(path.as_posix()) and not os.path.lexists(path):
+        raise WriteError(path, "is a URL, expected a path")
 
 
 def _existing_parent(path: Path) -> Path:
@@ -103,6 +122,7 @@ def check_folder(folder: Path, wanted: Iterable[Path], ours: str) -> list[Path]:
     below = {path.parent for path in wanted} - {folder}
     found = []
     try:
+        _check_local(folder)
         if folder.exists() and not folder.is_dir():
             raise WriteError(folder, "is a file, expected a folder")
         for path in folder.rglob("*"):
@@ -142,7 +162,14 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 def readable_name(path: Path) -> str:
     """A path as text that can be stored and drawn: bytes of no known encoding are replaced."""
-    return os.fsencode(path).decode(errors="replace")
+    return os.fsencode(shown_path(path)).decode(errors="replace")
+
+
+def source_name(path: Path) -> str:
+    """Name of a signal's file, to be stored with it: without its folder."""
+    if path == STANDARD_INPUT:
+        return STANDARD_INPUT_NAME
+    return PIPE_NAME if is_nameless(path) else readable_name(Path(path.name))
 
 
 @contextmanager

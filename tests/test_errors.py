@@ -37,6 +37,8 @@ EXAMPLES = [
     errors.NonFiniteError("the network's values"),
     errors.UnfinishedRunError("the position is inconsistent"),
     errors.ReadError("a.png", "no such file"),
+    errors.PipeError("-", "is empty, expected a file"),
+    errors.UrlError("https://a.org/a.png"),
     errors.WriteError("a.png", "permission denied"),
     errors.DiskFullError("a.png", "could not be written"),
     errors.FileLockedError("a.st", "is being written"),

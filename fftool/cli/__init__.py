@@ -18,6 +18,7 @@ from fftool.cli.info import info
 from fftool.cli.render import render
 from fftool.cli.train import train
 from fftool.errors import FFToolError
+from fftool.pipes import kept_pipes
 
 app = typer.Typer(
     name="fftool",
@@ -59,7 +60,7 @@ def main(debugging: bool = False) -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # escape what the locale has no letter for
                 stream.reconfigure(errors="backslashreplace")
-        with terminal.own_warnings():
+        with terminal.own_warnings(), kept_pipes(sys.stdin):
             sys.exit(_run(debugging))
 
 

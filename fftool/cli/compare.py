@@ -74,6 +74,7 @@ def compare(
     """
     options.check_show(show, as_json)
     file, checkpoints = inputs.single(file), inputs.several(checkpoints or [])
+    inputs.check_read_once(file, *checkpoints)
     to_train = variants(encoding or [], scale or [], settings.encoding)
     if not (to_train or checkpoints):
         raise UsageError("nothing to compare", "name scales, encodings or checkpoints: --scale 1 --scale 25")

@@ -11,14 +11,16 @@ from pathlib import Path
 
 from fftool.cli import terminal
 from fftool.cli.errors import UsageError, help_hint
+from fftool.errors import STANDARD_INPUT
 
 PLATFORM = sys.platform
+STANDARD_INPUT_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 PATTERN = re.compile(r"~|.*[*?[]")  # what a shell would expand
 
 
 def several(paths: Sequence[Path]) -> list[Path]:
     """Files that the names of several inputs stand for."""
-    return [file for path in paths for file in _noted(path, _matches(path))]
+    return [named(file) for path in paths for file in _noted(path, _matches(path))]
 
 
 def single(path: Path) -> Path:
@@ -26,7 +28,18 @@ def single(path: Path) -> Path:
     files = _matches(path)
     if len(files) > 1:
         raise UsageError(f"{path} stands for {len(files)} files, expected one", help_hint())
-    return _noted(path, files)[0]
+    return named(_noted(path, files)[0])
+
+
+def named(path: Path) -> Path:
+    """Path of an input, with one name for standard input."""
+    return STANDARD_INPUT if path.as_posix() in STANDARD_INPUT_NAMES else path
+
+
+def check_read_once(*paths: Path | None) -> None:
+    """Raise UsageError where standard input is to be read twice."""
+    if paths.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input is named more than once", "save it as a file first, and name that")
 
 
 def _noted(path: Path, files: list[Path]) -> list[Path]:

@@ -13,7 +13,8 @@ import typer
 from fftool.cli import terminal
 from fftool.cli.errors import CommandError, UsageError, as_fftool_error, hint, problem
 from fftool.cli.output import Output
-from fftool.errors import FFToolError, without_frames
+from fftool.errors import FFToolError, shown_path, without_frames
+from fftool.pipes import is_nameless
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def run_jobs(sources: Sequence[Path], make_job: JobFactory, overwrite: bool, out
     stop: BaseException | None = None
     while left and not stop:
         source = left.pop(0)
-        terminal.note(f"{len(jobs) - len(left)} of {len(jobs)}: {source}", style="dim")
+        terminal.note(f"{len(jobs) - len(left)} of {len(jobs)}: {shown_path(source)}", style="dim")
         try:
             result = jobs[source].run()
         except (FFToolError, OSError, MemoryError) as error:
@@ -71,12 +72,15 @@ def run_jobs(sources: Sequence[Path], make_job: JobFactory, overwrite: bool, out
             documents.append(result.document)
             stop = typer.Exit(result.exit_code) if result.exit_code else None
             result.show_briefly(output)
+    failures = {source: failures[source] for source in sources if source in failures}  # in the order of the request
     failed = [{"name": str(path), "error": str(error)} for path, error in failures.items()]
     output.document({"done": documents, "failed": failed})
     if left:
         terminal.note(f"{len(left)} of {len(jobs)} were not started.")
     if failures:
-        terminal.print_failures({str(path): problem(error, path) for path, error in failures.items()}, len(sources))
+        terminal.print_failures(
+            {shown_path(path): problem(error, path) for path, error in failures.items()}, len(sources)
+        )
         for text in dict.fromkeys(map(hint, failures.values())):
             terminal.print_error("", text)
     if stop or failures:
@@ -104,14 +108,16 @@ def _skip_existing(jobs: dict[Path, Job], failures: dict[Path, FFToolError], ove
             del jobs[source]
 
 
-def output_names(sources: Sequence[Path]) -> dict[Path, str]:
+def output_names(sources: Sequence[Path], nameless: str) -> dict[Path, str]:
     """Name of each source's output: its stem, or its whole name where another source has the same stem.
 
-    Raises UsageError if even these are the same, as in different folders.
+    `nameless` is the stem of standard input and of pipes without a name. Raises UsageError if even the whole names are
+    the same, as in different folders.
     """
-    sources = list(dict.fromkeys(sources))
-    stems = Counter(path.stem.casefold() for path in sources)  # as file systems without case compare them
-    names = {path: path.stem if stems[path.stem.casefold()] == 1 else path.name for path in sources}
+    stems = {path: nameless if is_nameless(path) else path.stem for path in sources}
+    counts = Counter(stem.casefold() for stem in stems.values())  # as file systems without case compare them
+    whole = {path: f"{nameless}-{path.name}" if is_nameless(path) else path.name for path in sources}
+    names = {path: stem if counts[stem.casefold()] == 1 else whole[path] for path, stem in stems.items()}
     seen = Counter(name.casefold() for name in names.values())
     for name in names.values():
         if seen[name.casefold()] > 1:

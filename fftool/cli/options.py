@@ -18,10 +18,14 @@ network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
 file_argument = partial(typer.Argument, show_default=False, readable=False)  # fftool checks files itself
 
-File = Annotated[Path, file_argument(metavar="FILE", help="The image to fit.")]
-Files = Annotated[list[Path] | None, file_argument(metavar="FILE", help="The image to fit, or several.")]
-Model = Annotated[Path, file_argument(metavar="MODEL", help="The checkpoint to show.")]
-Models = Annotated[list[Path], file_argument(metavar="MODEL", help="The checkpoint to render, or several.")]
+File = Annotated[Path, file_argument(metavar="FILE", help="The image to fit; - is standard input.")]
+Files = Annotated[
+    list[Path] | None, file_argument(metavar="FILE", help="The image to fit, or several; - is standard input.")
+]
+Model = Annotated[Path, file_argument(metavar="MODEL", help="The checkpoint to show; - is standard input.")]
+Models = Annotated[
+    list[Path], file_argument(metavar="MODEL", help="The checkpoint to render, or several; - is standard input.")
+]
 
 ENCODING_HELP = "How coordinates become features."
 SCALE_HELP = "σ, in cycles per side: larger fits finer detail; 25,50 is one for each axis, x first."

@@ -42,7 +42,7 @@ def render(
             "-o",
             metavar="PATH",
             help="The file to write; - is standard output; for several checkpoints, a folder.",
-            show_default="MODEL-WIDTHxHEIGHT.png",
+            show_default="MODEL-WIDTHxHEIGHT.png, or render-WIDTHxHEIGHT.png for a pipe",
         ),
     ] = None,
     crop: options.Crop = None,
@@ -68,6 +68,7 @@ def render(
     if bits is not None:
         check_bits(bits)
     models = inputs.several(models)
+    inputs.check_read_once(*models)
     rendering, out, path = Rendering(size, crop, bits, device, threads), Output(as_json), output or Path()
     if len(models) == 1 and path == STDOUT:
         _check_stdout(as_json)
@@ -77,7 +78,7 @@ def render(
         jobs.run_job(rendering.job(models[0], path), overwrite, out)
         return
     jobs.check_folder_name(path, media.suffixes())
-    names = jobs.output_names(models)
+    names = jobs.output_names(models, "render")
     if len(models) == 1:
         jobs.run_job(rendering.job_in_folder(models[0], path, names[models[0]]), overwrite, out)
     else:

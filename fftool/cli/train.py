@@ -19,8 +19,9 @@ from fftool.cli.resume import resume_job
 from fftool.cli.settings import TrainingOptions, with_training_options
 from fftool.config import EncodingConfig, SavingConfig
 from fftool.errors import WriteError
-from fftool.files import check_writable, new_folder, reserved
+from fftool.files import check_readable, check_writable, new_folder, reserved
 from fftool.interrupts import uninterrupted
+from fftool.pipes import is_pipe
 
 SUFFIXES = (".st", ".safetensors")
 DEFAULT_OUTPUT = Path("model.st")
@@ -57,10 +58,14 @@ def train(
     fftool train --resume model.st
 
     fftool train *.jpg -o models
+
+    curl -L https://example.org/photo.jpg | fftool train -
     """
     saving, files, out = SavingConfig(every=save_every), inputs.several(files or []), Output(as_json)
     if output == Path("-"):
         raise UsageError("a checkpoint cannot be written to standard output", "name a file with -o")
+    resume = resume and inputs.named(resume)
+    inputs.check_read_once(*files, resume)
     if resume:
         jobs.run_job(resume_job(context, resume, files, output, settings.training, saving), overwrite, out)
         return
@@ -74,7 +79,7 @@ def train(
         jobs.run_job(fitting.job(files[0], path), overwrite, out)
         return
     jobs.check_folder_name(path, SUFFIXES)
-    names = jobs.output_names(files)
+    names = jobs.output_names(files, DEFAULT_OUTPUT.stem)
 
     def make_job(file: Path) -> Job:
         return fitting.job(file, path / f"{names[file]}.st", makes_folder=True)
@@ -96,6 +101,8 @@ class Fitting:
         """Job that trains on a file, once it is known that its output can be written."""
         if output.exists() and not output.is_file():
             raise WriteError(output, "is not a regular file, as a checkpoint that is replaced now and then has to be")
+        if not is_pipe(file):  # which is read last, as that may take long
+            check_readable(file)
         check_writable(output, file, makes_folder=makes_folder)
         return Job(output, partial(self._run, file, output, makes_folder))
 

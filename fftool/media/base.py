@@ -65,7 +65,7 @@ class Medium(ABC):
 
     @abstractmethod
     def read(self, path: Path) -> Signal:
-        """Signal in a file. Raises MediaError and ReadError."""
+        """Signal in a file, which is open to reading as `pipes.content(path)`. Raises MediaError and ReadError."""
 
     @abstractmethod
     def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:

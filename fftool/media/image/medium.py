@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fftool.errors import DamagedFileError, LargeFileError, SignalError, UnsupportedFileError
-from fftool.files import check_readable, readable_name, replacing
+from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Medium
 from fftool.media.image.formats import FORMATS, PNG, ImageFormat, is_large
+from fftool.pipes import content
 from fftool.signal import DTYPES, Samples, Signal, assemble, check_samples
 
 
@@ -41,7 +42,7 @@ class ImageMedium(Medium):
             raise UnsupportedFileError(path, f"samples are {samples.dtype}, expected 8 or 16 bits per channel")
         if samples.size == 0:
             raise DamagedFileError(path, "damaged: the image has no pixels")
-        return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
+        return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name)
 
     def write(self, path: Path, shape: tuple[int, ...], bands: Iterator[Samples]) -> None:
         """Write an image with that shape (height, width, channels), in the format that the suffix names.
@@ -120,7 +121,7 @@ def _decode(path: Path) -> NDArray[Any]:
         from fftool.media.image.decoded import DecodeError
 
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
+        with content(path).open("rb") as file, warnings.catch_warnings():
             # Pillow warns of odd metadata and of large images, which are read all the same.
             for category in (UserWarning, RuntimeWarning):
                 warnings.simplefilter("ignore", category)
