@@ -135,6 +135,10 @@ class ReadError(FileError):
     """A file that is missing, or may not be read."""
 
 
+class EmptyFolderError(ReadError):
+    """A folder without any file of the kind that was looked for."""
+
+
 class PipeError(ReadError):
     """Standard input or a pipe that brings no file."""
 

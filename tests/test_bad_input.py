@@ -59,7 +59,9 @@ def test_starts_no_program_to_read_an_image(run, tmp_path, monkeypatch):
 
 
 def test_rejects_a_folder(run, tmp_path):
-    fails(run("train", tmp_path), 1, "is a folder, expected a file")
+    """Where there is one file for each network."""
+    for command in (("compare", tmp_path, "--scale", 1), ("info", tmp_path), ("encode-viz", "--model", tmp_path)):
+        fails(run(*command), 1, "is a folder, expected a file")
 
 
 def test_rejects_a_truncated_16_bit_png(run, tmp_path):

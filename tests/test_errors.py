@@ -37,6 +37,7 @@ EXAMPLES = [
     errors.NonFiniteError("the network's values"),
     errors.UnfinishedRunError("the position is inconsistent"),
     errors.ReadError("a.png", "no such file"),
+    errors.EmptyFolderError("folder", "holds no image"),
     errors.PipeError("-", "is empty, expected a file"),
     errors.UrlError("https://a.org/a.png"),
     errors.WriteError("a.png", "permission denied"),

@@ -39,7 +39,7 @@ def compare(
     settings: TrainingOptions,
     checkpoints: Annotated[
         list[Path] | None,
-        options.file_argument(metavar="MODEL", help="Checkpoints to compare as they are."),
+        options.file_argument(metavar="MODEL", help="Checkpoints to compare as they are, or a folder."),
     ] = None,
     scale: options.Scales = None,
     encoding: options.Encodings = None,
@@ -73,7 +73,7 @@ def compare(
     fftool compare photo.jpg --scale 1 --scale 25 --encoding gaussian --encoding none
     """
     options.check_show(show, as_json)
-    file, checkpoints = inputs.single(file), inputs.several(checkpoints or [])
+    file, checkpoints = inputs.single(file), inputs.all_of(checkpoints or [], inputs.CHECKPOINTS)
     inputs.check_read_once(file, *checkpoints)
     to_train = variants(encoding or [], scale or [], settings.encoding)
     if not (to_train or checkpoints):

@@ -102,6 +102,7 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.NonFiniteError: "train again with a smaller --learning-rate",
     errors.UnfinishedRunError: "train from scratch",
     errors.UrlError: lambda error: _url_hint(error.path),
+    errors.EmptyFolderError: "name the files themselves, or another folder",
     errors.PipeError: "name a file, or send one with < or |",
     errors.ReadError: "check the path and its permissions",
     errors.DiskFullError: lambda error: f"free some space, or {_path_hint(error)} on another disk",

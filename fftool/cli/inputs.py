@@ -5,22 +5,84 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 
+from fftool.checkpoint.format import SUFFIXES
 from fftool.cli import terminal
 from fftool.cli.errors import UsageError, help_hint
-from fftool.errors import STANDARD_INPUT
+from fftool.errors import STANDARD_INPUT, EmptyFolderError, FFToolError, ReadError
+from fftool.interrupts import uninterrupted
 
 PLATFORM = sys.platform
 STANDARD_INPUT_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 PATTERN = re.compile(r"~|.*[*?[]")  # what a shell would expand
 
 
-def several(paths: Sequence[Path]) -> list[Path]:
-    """Files that the names of several inputs stand for."""
-    return [named(file) for path in paths for file in _noted(path, _matches(path))]
+@dataclass(frozen=True)
+class Kind:
+    """A kind of input files, as it is looked for in folders."""
+
+    noun: str
+    suffixes: Callable[[], Collection[str]]
+
+
+CHECKPOINTS = Kind("checkpoint", lambda: SUFFIXES)
+
+
+@dataclass
+class Inputs:
+    """Files to work on, and the folders that hold none, with the reason. A folder makes a batch of even one file."""
+
+    files: list[Path] = field(default_factory=list)
+    failures: dict[Path, FFToolError] = field(default_factory=dict)
+    is_batch: bool = False
+
+
+def several(paths: Sequence[Path], kind: Kind) -> Inputs:
+    """Files that the names of several inputs stand for: a folder stands for all of that kind in it.
+
+    Raises UsageError where standard input is named twice, and EmptyFolderError or ReadError for a folder alone.
+    """
+    found = Inputs()
+    matches = [match for path in paths for match in _noted(path, _matches(path))]
+    for path in matches:
+        if not os.path.isdir(path):  # noqa: PTH112  # Path has an error for a name that is too long
+            found.files.append(named(path))
+            continue
+        found.is_batch = True
+        try:
+            found.files += _files_in(path, kind)
+        except FFToolError as error:
+            if len(matches) == 1:
+                raise
+            found.failures[path] = error
+    check_read_once(*found.files)
+    found.is_batch |= len(matches) > 1
+    return found
+
+
+def _files_in(folder: Path, kind: Kind) -> list[Path]:
+    """Files of a kind in a folder, by name, without those that are hidden and those in folders below it."""
+    with uninterrupted():
+        suffixes = kind.suffixes()
+    try:
+        names = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())
+    except OSError as error:
+        raise ReadError(folder, f"cannot be read: {error.strerror or error}") from error
+    if files := [path for path in names if not path.name.startswith(".")]:
+        return files
+    raise EmptyFolderError(folder, f"holds no {kind.noun}, looked for {', '.join(suffixes)}")
+
+
+def all_of(paths: Sequence[Path], kind: Kind) -> list[Path]:
+    """Files as `several` finds them. Raises FFToolError for a folder that holds none."""
+    found = several(paths, kind)
+    for error in found.failures.values():
+        raise error
+    return found.files
 
 
 def single(path: Path) -> Path:

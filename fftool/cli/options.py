@@ -12,6 +12,7 @@ import typer
 from fftool import config
 from fftool.cli import parsers
 from fftool.cli.errors import UsageError
+from fftool.cli.jobs import Existing
 from fftool.config import EncodingConfig
 
 network_option = partial(typer.Option, rich_help_panel="Encoding and network")
@@ -20,11 +21,13 @@ file_argument = partial(typer.Argument, show_default=False, readable=False)  # f
 
 File = Annotated[Path, file_argument(metavar="FILE", help="The image to fit; - is standard input.")]
 Files = Annotated[
-    list[Path] | None, file_argument(metavar="FILE", help="The image to fit, or several; - is standard input.")
+    list[Path] | None,
+    file_argument(metavar="FILE", help="The image to fit, several, or a folder; - is standard input."),
 ]
 Model = Annotated[Path, file_argument(metavar="MODEL", help="The checkpoint to show; - is standard input.")]
 Models = Annotated[
-    list[Path], file_argument(metavar="MODEL", help="The checkpoint to render, or several; - is standard input.")
+    list[Path],
+    file_argument(metavar="MODEL", help="The checkpoint to render, several, or a folder; - is standard input."),
 ]
 
 ENCODING_HELP = "How coordinates become features."
@@ -147,6 +150,7 @@ Resume = Annotated[
 ]
 SaveEvery = Annotated[float, typer.Option("--save-every", metavar="SECONDS", help="Time between saves while training.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave existing outputs as they are.")]
 Show = Annotated[bool, typer.Option("--show", help="Show the figure in the terminal as well.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Size = Annotated[
@@ -173,6 +177,13 @@ def check_scale_for(context: typer.Context, encodings: Iterable[EncodingConfig])
     """Refuse a purpose of auto where nothing is chosen."""
     if given(context, ("scale_for",)) and not any(encoding.needs_search for encoding in encodings):
         raise UsageError("--scale-for is for --scale auto", "leave out --scale-for, or the number of --scale")
+
+
+def existing(overwrite: bool, skip: bool) -> Existing:
+    """What to do with outputs that exist. Raises UsageError for two answers."""
+    if overwrite and skip:
+        raise UsageError("--overwrite replaces what exists, and --skip-existing leaves it", "leave one of them out")
+    return "replace" if overwrite else "skip" if skip else "ask"
 
 
 def check_show(show: bool, as_json: bool) -> None:

@@ -49,6 +49,11 @@ def suffixes() -> tuple[str, ...]:
     return tuple(suffix for name in _MEDIA for suffix in get(name).suffixes)
 
 
+def readable_suffixes() -> tuple[str, ...]:
+    """Suffixes by which files in a folder are taken for signals of any medium."""
+    return tuple(suffix for name in _MEDIA for suffix in get(name).readable_suffixes)
+
+
 def of(signal: SignalConfig) -> Medium:
     """The medium of a signal. Raises FFToolError if there is none, or the signal has other axes."""
     medium = get(signal.medium)

@@ -93,6 +93,11 @@ class Medium(ABC):
         return tuple(suffix for each in self.formats for suffix in each.suffixes)
 
     @property
+    def readable_suffixes(self) -> tuple[str, ...]:
+        """Suffixes by which files in a folder are taken for signals of this medium."""
+        return self.suffixes
+
+    @property
     def suffix(self) -> str:
         """Suffix of the default format."""
         return self.formats[0].suffixes[0]

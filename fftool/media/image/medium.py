@@ -15,7 +15,7 @@ from fftool.errors import DamagedFileError, LargeFileError, SignalError, Unsuppo
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Medium
-from fftool.media.image.formats import FORMATS, PNG, ImageFormat, is_large
+from fftool.media.image.formats import FORMATS, PNG, READABLE_SUFFIXES, ImageFormat, is_large
 from fftool.pipes import content
 from fftool.signal import DTYPES, Samples, Signal, assemble, check_samples
 
@@ -29,6 +29,10 @@ class ImageMedium(Medium):
     noun = "image"
     unit = "pixels"
     short_unit = "px"
+
+    @property
+    def readable_suffixes(self) -> tuple[str, ...]:
+        return READABLE_SUFFIXES
 
     def recognizes(self, path: Path, start: bytes) -> bool:
         """True for every file: images are asked last, and `read` says what is wrong with a file."""
