@@ -42,7 +42,7 @@ def test_keeps_what_exists_and_makes_the_rest(run, folder):
     assert report.keys() == {"done", "failed", "skipped"}
     assert [document["model"] for document in report["done"]] == ["b.st"]
     assert report["failed"] == [{"name": "a.png", "error": "a.st already exists"}]
-    assert "hint: use --overwrite to replace it" in done.stderr
+    assert "hint: use --overwrite to replace it, or name another path with -o; --skip-existing leaves" in done.stderr
     assert (folder / "a.st").read_text() == "precious"
     assert run("train", "a.png", "b.png", *QUICK, "--overwrite").returncode == 0
     fftool.load(folder / "a.st")
@@ -185,7 +185,7 @@ def test_folder_of_one_file_is_a_batch(run, photo_path, tmp_path):
 
 def test_folder_without_inputs_is_an_error(run, photos, tmp_path):
     (tmp_path / "empty").mkdir()
-    fails(run("train", "empty"), 1, "error: empty: holds no image, looked for .png, .jpg, .jpeg, .webp, ")
+    fails(run("train", "empty"), 1, "error: empty: holds no image, looked for .png, .jpg, .jpeg, .webp, ", ".jxl and 2")
     fails(run("render", "empty"), 1, "error: empty: holds no checkpoint, looked for .st, .safetensors\n")
     done = run("train", "empty", "photos", *QUICK, "--json")
     report = json.loads(done.stdout)

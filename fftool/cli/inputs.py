@@ -18,6 +18,7 @@ from fftool.interrupts import uninterrupted
 
 PLATFORM = sys.platform
 STANDARD_INPUT_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+MOST_SUFFIXES = 13  # that an error lists
 PATTERN = re.compile(r"~|.*[*?[]")  # what a shell would expand
 
 
@@ -74,7 +75,9 @@ def _files_in(folder: Path, kind: Kind) -> list[Path]:
         raise ReadError(folder, f"cannot be read: {error.strerror or error}") from error
     if files := [path for path in names if not path.name.startswith(".")]:
         return files
-    raise EmptyFolderError(folder, f"holds no {kind.noun}, looked for {', '.join(suffixes)}")
+    shown = [*suffixes][:MOST_SUFFIXES]
+    more = f" and {len(suffixes) - len(shown)} more" if len(suffixes) > len(shown) else ""
+    raise EmptyFolderError(folder, f"holds no {kind.noun}, looked for {', '.join(shown)}{more}")
 
 
 def all_of(paths: Sequence[Path], kind: Kind) -> list[Path]:

@@ -164,7 +164,8 @@ def _settle_existing(jobs: dict[Path, Job], failures: dict[Path, FFToolError], o
         terminal.confirm_overwrite(existing.values(), overwrite)
     except CommandError as error:
         for source, path in existing.items():
-            failures[source] = CommandError(f"{path} already exists", error.hint)
+            how = f"{error.hint}; --skip-existing leaves what exists"
+            failures[source] = CommandError(f"{path} already exists", how)
             del jobs[source]
 
 
