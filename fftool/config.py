@@ -400,7 +400,7 @@ class TrainingSettings(_TrainingBase):
     schedule: Schedule = required(choice(Schedule))
     precision: ResolvedPrecision = required(choice(ResolvedPrecision))
     device: ResolvedDevice = required(choice(ResolvedDevice))
-    threads: int = setting(0, integer(0, MAX_THREADS), "number of threads")  # 0: as many as torch chooses
+    threads: int = setting(0, integer(0, MAX_THREADS), "number of threads")  # 0: as many as the machine grants
 
     @property
     def is_timed(self) -> bool:

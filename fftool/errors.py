@@ -5,10 +5,13 @@ They carry facts, and know nothing of the command line: `fftool.cli.errors` adds
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 MAX_SHOWN = 200  # characters of a value or of a file's content that an error repeats
+STANDARD_INPUT, STANDARD_INPUT_NAME = Path("-"), "standard input"  # as it is typed, and as it is shown
+URL = re.compile(r"(?i)((?:https?|ftps?|sftp|s3|gs|az|hf|file):)/+|data:[^/]*[,;/]")  # a path has one slash for two
 
 
 def shorten(text: object) -> str:
@@ -17,8 +20,23 @@ def shorten(text: object) -> str:
     return short if len(short) <= MAX_SHOWN else short[:MAX_SHOWN] + "…"
 
 
+def shown_path(path: str | Path) -> str:
+    """Path as errors show it: standard input by its name, and a URL with all of its first slashes."""
+    if Path(path) == STANDARD_INPUT:
+        return STANDARD_INPUT_NAME
+    if found := URL.match(text := Path(path).as_posix()):
+        kind, rest = found[1], text[found.end() :]
+        slashes = "///" if kind == "file:" and not rest.startswith("localhost/") else "//"
+        return shorten(f"{kind}{slashes}{rest}" if kind else text)
+    return str(path)
+
+
 class FFToolError(Exception):
     """Base class of all errors that the user can act on."""
+
+
+class FFToolWarning(UserWarning):
+    """Something that the system lacks, and that the work does without."""
 
 
 def without_frames(error: FFToolError) -> FFToolError:
@@ -117,12 +135,27 @@ class FileError(FFToolError):
     """A problem with one file or folder: `problem` without its path."""
 
     def __init__(self, path: str | Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+        super().__init__(f"{shown_path(path)}: {problem}")
         self.path, self.problem = Path(path), problem
 
 
 class ReadError(FileError):
     """A file that is missing, or may not be read."""
+
+
+class EmptyFolderError(ReadError):
+    """A folder without any file of the kind that was looked for."""
+
+
+class PipeError(ReadError):
+    """Standard input or a pipe that brings no file."""
+
+
+class UrlError(ReadError):
+    """A URL in place of a file."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(path, "is a URL, expected a file")
 
 
 class WriteError(FileError):

@@ -7,25 +7,54 @@ import os
 import re
 import shutil
 import stat
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from secrets import token_hex
+from typing import TYPE_CHECKING, BinaryIO
 
-from fftool.errors import DiskFullError, FileLockedError, ForeignFileError, ReadError, SameFileError, WriteError
+from fftool.errors import (
+    STANDARD_INPUT,
+    STANDARD_INPUT_NAME,
+    URL,
+    DiskFullError,
+    FFToolWarning,
+    FileLockedError,
+    ForeignFileError,
+    ReadError,
+    SameFileError,
+    UrlError,
+    WriteError,
+    shown_path,
+)
 from fftool.interrupts import interruptible, uninterrupted
+from fftool.pipes import content, is_nameless
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+PIPE_NAME = "pipe"  # as the source of a signal, where it had no name
+
+# How a file system says that it lacks a function. All others, such as EIO, ENOSPC and EDQUOT, may mean lost data.
+LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY}
+LACKING_LOCKS = LACKING | {errno.ENOLCK, errno.EPERM}
 
 
 def check_readable(path: Path) -> None:
-    """Raise ReadError unless there is a regular file that may be read."""
+    """Raise ReadError unless there is a regular file that may be read, or a pipe that brings one."""
     try:
+        if content(path) != path:
+            return
+        if URL.match(path.as_posix()) and not os.path.lexists(path):
+            raise UrlError(path)
         if not path.exists():
             raise ReadError(path, "no such file")
         if path.is_dir():
             raise ReadError(path, "is a folder, expected a file")
         if not path.is_file():
-            raise ReadError(path, "is not a regular file")
+            raise ReadError(path, "is not a regular file, and no pipe")
         if not os.access(path, os.R_OK):
             raise ReadError(path, "permission denied")
     except OSError as error:
@@ -39,6 +68,7 @@ def check_writable(path: Path, *sources: Path, makes_folder: bool = False) -> No
     """
     target = Path(os.path.realpath(path))
     try:
+        _check_local(path)
         if target.is_dir():
             raise WriteError(path, "is a folder, expected a file")
         if _is_device(path):  # written as it is, with no new file in its folder
@@ -55,6 +85,12 @@ def check_writable(path: Path, *sources: Path, makes_folder: bool = False) -> No
             raise SameFileError(path, "is an input, and would be overwritten")
     except OSError as error:
         raise _write_error(path, error) from error
+
+
+def _check_local(path: Path) -> None:
+    """Raise WriteError for a URL."""
+    if URL.match(path.as_posix()) and not os.path.lexists(path):
+        raise WriteError(path, "is a URL, expected a path")
 
 
 def _existing_parent(path: Path) -> Path:
@@ -86,6 +122,7 @@ def check_folder(folder: Path, wanted: Iterable[Path], ours: str) -> list[Path]:
     below = {path.parent for path in wanted} - {folder}
     found = []
     try:
+        _check_local(folder)
         if folder.exists() and not folder.is_dir():
             raise WriteError(folder, "is a file, expected a folder")
         for path in folder.rglob("*"):
@@ -125,41 +162,63 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 def readable_name(path: Path) -> str:
     """A path as text that can be stored and drawn: bytes of no known encoding are replaced."""
-    return os.fsencode(path).decode(errors="replace")
+    return os.fsencode(shown_path(path)).decode(errors="replace")
+
+
+def source_name(path: Path) -> str:
+    """Name of a signal's file, to be stored with it: without its folder."""
+    if path == STANDARD_INPUT:
+        return STANDARD_INPUT_NAME
+    return PIPE_NAME if is_nameless(path) else readable_name(Path(path.name))
 
 
 @contextmanager
-def reserved(path: Path) -> Iterator[None]:
+def reserved(path: Path) -> Iterator[bool]:
     """Section in which no other process of fftool writes a file. Sections of one process may be nested.
 
-    A lock or draft that a killed process left beside the file is reused, then removed. Raises FileLockedError if
-    another process has the file, and WriteError if nothing can be written there.
+    A lock or draft that a killed process left beside the file is reused, then removed. On a file system without locks,
+    as some networks and containers have, it is a warning that others may write the file too. Yields whether the file is
+    locked. Raises FileLockedError if another process has the file, and WriteError if nothing can be written there.
     """
     target = Path(os.path.realpath(path))
     if _is_device(path):
-        yield
+        yield True
         return
     if not target.parent.is_dir():  # the lock would make it
         raise WriteError(path, f"no such folder: {target.parent}")
     with uninterrupted():
-        from filelock import FileLock, Timeout  # 36 ms
-
-        lock = FileLock(_beside(target, "lock"), blocking=False, is_singleton=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise FileLockedError(path, "is being written by another fftool process") from None
-        except OSError as error:
-            raise _write_error(path, error) from error
+        lock = _acquired_lock(path, target)
         try:
             with interruptible():
-                yield
+                yield lock is not None
         finally:
-            if lock.lock_counter == 1:
+            if lock and lock.lock_counter == 1:
                 with suppress(OSError):  # Windows keeps open files; filelock removes it there
                     Path(lock.lock_file).unlink()
-            lock.release()
+            if lock:
+                lock.release()
             del lock  # here, as Python drops an exception that a signal raises within its finalizer
+
+
+def _acquired_lock(path: Path, target: Path) -> BaseFileLock | None:
+    """Lock of a target; None where its file system has no locks."""
+    from filelock import FileLock, Timeout  # 36 ms
+
+    file = _beside(target, "lock")
+    lock = FileLock(file, blocking=False, is_singleton=True, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise FileLockedError(path, "is being written by another fftool process") from None
+    except OSError as error:
+        # EPERM without a lock file: nothing can be written in that folder.
+        if error.errno not in LACKING_LOCKS or (error.errno == errno.EPERM and not file.exists()):
+            raise _write_error(path, error) from error
+        with suppress(OSError):
+            file.unlink()
+        _warn(f"{target.parent}: has no file locks ({error.strerror}): let only one process write a file")
+        return None
+    return lock
 
 
 @contextmanager
@@ -175,15 +234,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             with path.open("wb") as file:
                 yield file
             return
-        with reserved(path), _draft(target) as file:
+        with reserved(path) as locked, _draft(target, locked) as file:
             yield file
     except OSError as error:
         raise _write_error(path, error) from error
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[BinaryIO]:
-    path = _beside(target, "part")
+def _draft(target: Path, locked: bool) -> Iterator[BinaryIO]:
+    # Without a lock, another process may write a draft too: each has its own, so that no half of one is moved.
+    path = _beside(target, "part" if locked else f"{token_hex(8)}.part")
     with uninterrupted():
         try:
             path.unlink(missing_ok=True)  # from a process that was killed
@@ -193,10 +253,24 @@ def _draft(target: Path) -> Iterator[BinaryIO]:
                 with interruptible():
                     yield file
                 file.flush()
-                os.fsync(file.fileno())
+                _sync(file, target.parent)
             path.replace(target)
         finally:
             path.unlink(missing_ok=True)
+
+
+def _sync(file: BinaryIO, folder: Path) -> None:
+    """Wait until a file is on the disk; where its file system cannot tell, that is a warning."""
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in LACKING:
+            raise
+        _warn(f"{folder}: has no fsync ({error.strerror}): a power failure may lose a new file")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, FFToolWarning, stacklevel=3)
 
 
 def _is_same(target: Path, source: Path) -> bool:

@@ -46,15 +46,18 @@ def pixels(path: Path) -> np.ndarray:
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command in this process, in an empty folder, without a terminal.
 
-    Returns what a process would: its exit code and output. `text=False` gives bytes.
+    `stdin` is what is piped into it, none unless given. Returns what a process would: its exit code and output.
+    `text=False` gives bytes.
     """
 
-    def fftool(*arguments: object, text: bool = True, cwd: Path = tmp_path) -> subprocess.CompletedProcess:
+    def fftool(
+        *arguments: object, text: bool = True, cwd: Path = tmp_path, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess:
         streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]
         with monkeypatch.context() as patch, Path(os.devnull).open() as nothing:
             patch.chdir(cwd)
             patch.setattr("sys.argv", ["fftool", *map(str, arguments)])
-            patch.setattr("sys.stdin", nothing)
+            patch.setattr("sys.stdin", nothing if stdin is None else io.TextIOWrapper(io.BytesIO(stdin)))
             patch.setattr("sys.stdout", streams[0])
             patch.setattr("sys.stderr", streams[1])
             with pytest.raises(SystemExit) as exit:

@@ -10,8 +10,9 @@ import numpy as np
 
 from fftool.config import SignalConfig
 from fftool.errors import DamagedFileError, UnsupportedFileError
-from fftool.files import readable_name, replacing
+from fftool.files import replacing, source_name
 from fftool.media.base import Format, Medium, Preview
+from fftool.pipes import content
 from fftool.signal import DTYPES, Samples, Signal, assemble
 
 MAGIC = b"\x93NUMPY"
@@ -29,7 +30,7 @@ class SamplesMedium(Medium):
 
     def read(self, path: Path) -> Signal:
         try:
-            samples = np.load(path, allow_pickle=False)
+            samples = np.load(content(path), allow_pickle=False)
         except (ValueError, EOFError) as error:
             raise DamagedFileError(path, f"damaged: {error}") from error
         samples = samples[:, None] if samples.ndim == 1 else samples
@@ -37,7 +38,7 @@ class SamplesMedium(Medium):
             raise UnsupportedFileError(
                 path, f"samples are {samples.dtype} with shape {samples.shape}, expected uint8 or uint16 over one axis"
             )
-        return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
+        return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name)
 
     def write(
         self,

@@ -1,6 +1,9 @@
 """Files: their permissions, and folders that are made for them."""
 
+import errno
+import json
 import os
+import re
 import stat
 import sys
 import threading
@@ -11,7 +14,7 @@ import pytest
 from conftest import SMALL
 
 import fftool
-from fftool.errors import FileLockedError, WriteError
+from fftool.errors import DiskFullError, FFToolWarning, FileLockedError, WriteError
 from fftool.files import new_folder, replacing, reserved
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
@@ -169,3 +172,90 @@ def test_device_is_written_as_it_is(tmp_path):
     reader.join()
     assert read == [b"\0\1\2"]
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def refuse(monkeypatch, module, function, number):
+    """Have a function of the system fail, as it does on a file system that lacks it."""
+
+    def refused(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(f"{module}.{function}", refused)
+
+
+NO_LOCKS = ("ENOLCK", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EINVAL", "EPERM", "ENOTTY")
+
+
+@pytest.mark.parametrize("name", NO_LOCKS)
+def test_file_system_without_locks_is_written(tmp_path, monkeypatch, name):
+    """Whole or not at all, with nothing left beside the file."""
+    refuse(monkeypatch, "fcntl", "flock", getattr(errno, name))
+    with pytest.warns(FFToolWarning, match=f"^{re.escape(str(tmp_path))}: has no file locks"), reserved(tmp_path / "a"):
+        assert not list(tmp_path.iterdir())
+        with replacing(tmp_path / "a") as file:
+            file.write(b"new")
+    with pytest.warns(FFToolWarning), pytest.raises(ZeroDivisionError), replacing(tmp_path / "a") as file:
+        file.write(b"half")
+        raise ZeroDivisionError
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"new")]
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EDQUOT", "EROFS"])
+def test_other_failures_of_a_lock_are_errors(tmp_path, monkeypatch, name):
+    refuse(monkeypatch, "fcntl", "flock", getattr(errno, name))
+    with pytest.raises(WriteError, match=re.escape(os.strerror(getattr(errno, name)))), reserved(tmp_path / "a"):
+        pass
+
+
+def test_folder_that_takes_no_lock_file_is_not_written(tmp_path, monkeypatch):
+    """EPERM, as for a folder that root has made immutable, and not for lack of locks."""
+    refuse(monkeypatch, "filelock.FileLock", "acquire", errno.EPERM)
+    with pytest.raises(WriteError, match="Operation not permitted"), reserved(tmp_path / "a"):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore::fftool.errors.FFToolWarning")
+def test_writers_without_locks_do_not_mix(tmp_path, monkeypatch):
+    """Each has a draft of its own, and the last one to end gives the file."""
+    refuse(monkeypatch, "fcntl", "flock", errno.ENOLCK)
+    with replacing(tmp_path / "a") as first:
+        first.write(b"first, ")
+        first.flush()
+        with replacing(tmp_path / "a") as second:
+            second.write(b"second")
+        assert (tmp_path / "a").read_bytes() == b"second"
+        first.write(b"whole")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"first, whole")]
+
+
+@pytest.mark.parametrize("name", ["EINVAL", "ENOTSUP", "ENOSYS"])
+def test_fsync_that_is_lacking_is_a_warning(tmp_path, monkeypatch, name):
+    refuse(monkeypatch, "os", "fsync", getattr(errno, name))
+    with pytest.warns(FFToolWarning, match="has no fsync"), replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"new")]
+
+
+@pytest.mark.parametrize("name", ["EIO", "ENOSPC", "EDQUOT", "EROFS"])
+def test_fsync_that_fails_is_an_error(tmp_path, monkeypatch, name):
+    """The data may be lost."""
+    (tmp_path / "a").write_bytes(b"old")
+    number = getattr(errno, name)
+    refuse(monkeypatch, "os", "fsync", number)
+    expected = DiskFullError if name == "ENOSPC" else WriteError
+    with pytest.raises(expected, match=re.escape(os.strerror(number))), replacing(tmp_path / "a") as file:
+        file.write(b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_commands_work_without_locks_and_say_so_once(run, photo_path, quick_model_path, tmp_path, monkeypatch):
+    refuse(monkeypatch, "fcntl", "flock", errno.ENOLCK)
+    refuse(monkeypatch, "os", "fsync", errno.EINVAL)
+    done = run("train", photo_path, *SMALL, "--scale", 8, "--save-every", 0.001)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("warning: ") == 2
+    assert done.stderr.count(f"warning: {tmp_path}: has no file locks (No locks available)") == 1
+    assert done.stderr.count(f"warning: {tmp_path}: has no fsync (Invalid argument)") == 1
+    done = run("render", quick_model_path, "-o", "a.png", "--json")
+    assert (done.returncode, json.loads(done.stdout)["output"], done.stderr.count("warning: ")) == (0, "a.png", 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "model.st"]

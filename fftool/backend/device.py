@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from fftool.backend import kernels
+from fftool.backend.processors import available_processors
 from fftool.config import Device, Precision, ResolvedDevice, ResolvedPrecision
 from fftool.errors import DeviceError
 
 DTYPES: dict[ResolvedPrecision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # of the libraries below torch
 
 
 def select_device(name: Device) -> ResolvedDevice:
@@ -46,7 +49,14 @@ def select_precision(name: Precision, device: ResolvedDevice) -> ResolvedPrecisi
 
 
 def use_threads(count: int) -> None:
-    """Compute with that many CPU threads from now on, in the whole process; 0 leaves the number as it is."""
+    """Compute with that many CPU threads from now on, in the whole process.
+
+    0 leaves the number as it is, but for those that would wait for each other: more than the system grants processors.
+    A number in the environment is torch's to follow.
+    """
+    if not count and not any(name in os.environ for name in THREAD_VARIABLES):
+        available = available_processors()
+        count = available if available and available < torch.get_num_threads() else 0
     if count:
         torch.set_num_threads(count)
 

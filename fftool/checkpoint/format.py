@@ -48,6 +48,7 @@ from fftool.training.defaults import resolve_defaults
 from fftool.training.state import Position
 
 FORMAT = "fftool"
+SUFFIXES = (".st", ".safetensors")  # by which files in a folder are taken for checkpoints
 VERSIONS = ("1", "2")
 METADATA = {"format", "format_version", "config", "resume"}
 RESUME = "resume."  # prefix of tensors that only an unfinished run has

@@ -31,6 +31,7 @@ from fftool.errors import (
 )
 from fftool.files import check_readable
 from fftool.interrupts import uninterrupted
+from fftool.pipes import content
 from fftool.training.state import Position, Run, Snapshot, finished_position
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Description]]:
     try:
         _check_header(path)
         with uninterrupted():  # it imports numpy
-            opened = safe_open(path, framework="numpy")
+            opened = safe_open(content(path), framework="numpy")
         with opened as file:
             tensors = {}
             for name in sorted(file.keys()):
@@ -175,7 +176,7 @@ def _damaged(path: Path, detail: str) -> NotACheckpointError:
 
 def _check_header(path: Path) -> None:
     """Refuse a header that is too long to be read, or that has a name twice, of which readers take either."""
-    with path.open("rb") as file:
+    with content(path).open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         if size > MAX_HEADER:
             raise _damaged(path, f"its header would have {size:,} bytes")
@@ -216,7 +217,7 @@ def _description(path: Path, metadata: dict[str, str], tensors: dict[str, Tensor
         result=result,
         tensors=tensors,
         n_parameters=config.n_parameters,
-        bytes=path.stat().st_size,
+        bytes=content(path).stat().st_size,
         resume=resume,
     )
 

@@ -18,6 +18,7 @@ from fftool.cli.info import info
 from fftool.cli.render import render
 from fftool.cli.train import train
 from fftool.errors import FFToolError
+from fftool.pipes import kept_pipes
 
 app = typer.Typer(
     name="fftool",
@@ -59,12 +60,13 @@ def main(debugging: bool = False) -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # escape what the locale has no letter for
                 stream.reconfigure(errors="backslashreplace")
-        sys.exit(_run(debugging))
+        with terminal.own_warnings(), kept_pipes(sys.stdin):
+            sys.exit(_run(debugging))
 
 
 def _run(debugging: bool) -> int:
     try:
-        code = int(app(prog_name="fftool", standalone_mode=False) or 0)
+        code = int(app(prog_name="fftool", standalone_mode=False, windows_expand_args=False) or 0)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # its reader has closed standard output

@@ -13,7 +13,7 @@ import typer
 
 from fftool import media
 from fftool.checkpoint.reading import describe
-from fftool.cli import options, terminal
+from fftool.cli import inputs, options, terminal
 from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
@@ -39,7 +39,7 @@ def compare(
     settings: TrainingOptions,
     checkpoints: Annotated[
         list[Path] | None,
-        options.file_argument(metavar="MODEL", help="Checkpoints to compare as they are."),
+        options.file_argument(metavar="MODEL", help="Checkpoints to compare as they are, or a folder."),
     ] = None,
     scale: options.Scales = None,
     encoding: options.Encodings = None,
@@ -73,7 +73,8 @@ def compare(
     fftool compare photo.jpg --scale 1 --scale 25 --encoding gaussian --encoding none
     """
     options.check_show(show, as_json)
-    checkpoints = checkpoints or []
+    file, checkpoints = inputs.single(file), inputs.all_of(checkpoints or [], inputs.CHECKPOINTS)
+    inputs.check_read_once(file, *checkpoints)
     to_train = variants(encoding or [], scale or [], settings.encoding)
     if not (to_train or checkpoints):
         raise UsageError("nothing to compare", "name scales, encodings or checkpoints: --scale 1 --scale 25")

@@ -13,7 +13,7 @@ import typer
 
 from fftool import media
 from fftool.checkpoint.reading import describe, load, medium_of
-from fftool.cli import options, parsers, terminal
+from fftool.cli import inputs, options, parsers, terminal
 from fftool.cli import progress as bars
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
@@ -83,7 +83,7 @@ def encode_viz(
     """
     options.check_show(show, as_json)
     if model:
-        source = _from_model(model, context)
+        source = _from_model(inputs.named(model), context)
     else:
         requests = variants([encoding], scale or EncodeVizConfig.scales, EncodingConfig(dimension=dimension))
         source = _from_requests(requests, TrainingConfig(seed=seed).seed)

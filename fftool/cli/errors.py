@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from fftool import errors
-from fftool.errors import FFToolError, FileError, FormatError, OutOfMemoryError, SettingError, WriteError
+from fftool.errors import FFToolError, FileError, FormatError, OutOfMemoryError, SettingError, WriteError, shown_path
 
 Hint = str | Callable[[Any], str]
 
@@ -67,6 +69,19 @@ def _format_hint(error: FormatError) -> str:
     return FORMAT_HINTS[error.limit]
 
 
+def _url_hint(path: Path) -> str:
+    """How to get the file of a URL, which is taken as it was typed: a path has lost some of its slashes."""
+    url = next((text for text in sys.argv[1:] if Path(text) == path), shown_path(path))
+    kind = url.partition(":")[0].lower()
+    if kind in ("http", "https", "ftp", "ftps", "sftp"):
+        return f"download it first: curl -LO {shlex.quote(url)}"
+    if kind == "file":
+        from urllib.request import url2pathname  # 20 ms
+
+        return f"name the path: {shlex.quote(url2pathname(urlsplit(url).path))}"
+    return "save it as a file first"
+
+
 def _help_hint(error: FFToolError) -> str:
     return help_hint()
 
@@ -88,6 +103,9 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.NonFiniteError: "train again with a smaller --learning-rate",
     errors.NetworkError: "train from scratch",
     errors.UnfinishedRunError: "train from scratch",
+    errors.UrlError: lambda error: _url_hint(error.path),
+    errors.EmptyFolderError: "name the files themselves, or another folder",
+    errors.PipeError: "name a file, or send one with < or |",
     errors.ReadError: "check the path and its permissions",
     errors.DiskFullError: lambda error: f"free some space, or {_path_hint(error)} on another disk",
     errors.FileLockedError: lambda error: f"wait until it is done, or {_path_hint(error)}",

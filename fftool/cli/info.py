@@ -9,7 +9,7 @@ import msgspec
 from fftool.checkpoint.format import ResumeDocument, position_document, to_builtins
 from fftool.checkpoint.reading import Description, Unfinished, describe
 from fftool.checks import format_number
-from fftool.cli import options, terminal
+from fftool.cli import inputs, options, terminal
 from fftool.cli.output import Output
 from fftool.cli.reports import quality_rows, scale_row
 from fftool.config import SignalConfig
@@ -20,7 +20,7 @@ def info(model: options.Model, as_json: options.Json = False) -> None:
 
     fftool info model.st
     """
-    description, output = describe(model), Output(as_json)
+    description, output = describe(inputs.single(model)), Output(as_json)
     output.rows(_rows(description))
     output.document(
         {

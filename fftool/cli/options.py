@@ -12,16 +12,23 @@ import typer
 from fftool import config
 from fftool.cli import parsers
 from fftool.cli.errors import UsageError
+from fftool.cli.jobs import Existing
 from fftool.config import EncodingConfig
 
 network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
 file_argument = partial(typer.Argument, show_default=False, readable=False)  # fftool checks files itself
 
-File = Annotated[Path, file_argument(metavar="FILE", help="The image to fit.")]
-Files = Annotated[list[Path] | None, file_argument(metavar="FILE", help="The image to fit, or several.")]
-Model = Annotated[Path, file_argument(metavar="MODEL", help="The checkpoint to show.")]
-Models = Annotated[list[Path], file_argument(metavar="MODEL", help="The checkpoint to render, or several.")]
+File = Annotated[Path, file_argument(metavar="FILE", help="The image to fit; - is standard input.")]
+Files = Annotated[
+    list[Path] | None,
+    file_argument(metavar="FILE", help="The image to fit, several, or a folder; - is standard input."),
+]
+Model = Annotated[Path, file_argument(metavar="MODEL", help="The checkpoint to show; - is standard input.")]
+Models = Annotated[
+    list[Path],
+    file_argument(metavar="MODEL", help="The checkpoint to render, several, or a folder; - is standard input."),
+]
 
 ENCODING_HELP = "How coordinates become features."
 SCALE_HELP = "σ, in cycles per side: larger fits finer detail; 25,50 is one for each axis, x first."
@@ -127,7 +134,9 @@ Seed = Annotated[int, training_option("--seed", help="The same seed gives the sa
 Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto is a GPU if there is one.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", help="CPU threads; fewer leave cores to other programs.", show_default="all cores"),
+    typer.Option(
+        "--threads", help="CPU threads; fewer leave cores to other programs.", show_default="all available cores"
+    ),
 ]
 Resume = Annotated[
     Path | None,
@@ -141,6 +150,7 @@ Resume = Annotated[
 ]
 SaveEvery = Annotated[float, typer.Option("--save-every", metavar="SECONDS", help="Time between saves while training.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave existing outputs as they are.")]
 Show = Annotated[bool, typer.Option("--show", help="Show the figure in the terminal as well.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 Size = Annotated[
@@ -176,6 +186,13 @@ def check_scale_for(context: typer.Context, encodings: Iterable[EncodingConfig])
     """Refuse a purpose of auto where nothing is chosen."""
     if given(context, ("scale_for",)) and not any(encoding.needs_search for encoding in encodings):
         raise UsageError("--scale-for is for --scale auto", "leave out --scale-for, or the number of --scale")
+
+
+def existing(overwrite: bool, skip: bool) -> Existing:
+    """What to do with outputs that exist. Raises UsageError for two answers."""
+    if overwrite and skip:
+        raise UsageError("--overwrite replaces what exists, and --skip-existing leaves it", "leave one of them out")
+    return "replace" if overwrite else "skip" if skip else "ask"
 
 
 def check_show(show: bool, as_json: bool) -> None:

@@ -15,7 +15,7 @@ import typer
 
 from fftool import media
 from fftool.checkpoint.reading import describe, load, medium_of
-from fftool.cli import jobs, options
+from fftool.cli import inputs, jobs, options
 from fftool.cli import progress as bars
 from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
@@ -42,7 +42,7 @@ def render(
             "-o",
             metavar="PATH",
             help="The file to write; - is standard output; for several checkpoints, a folder.",
-            show_default="MODEL-WIDTHxHEIGHT.png",
+            show_default="MODEL-WIDTHxHEIGHT.png, or render-WIDTHxHEIGHT.png for a pipe",
         ),
     ] = None,
     crop: options.Crop = None,
@@ -54,6 +54,7 @@ def render(
     device: options.Device = TrainingConfig.device,
     threads: options.Threads = TrainingConfig.threads,
     overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
     as_json: options.Json = False,
 ) -> None:
     """Render a checkpoint at any width and height.
@@ -64,27 +65,34 @@ def render(
 
     fftool render model.st --size 500x500
 
-    fftool render *.st --size 200% -o images
+    fftool render models --size 200% -o images
     """
     if bits is not None:
         check_bits(bits)
     if quality is not None:
         check_quality(quality)
+    existing, found = options.existing(overwrite, skip_existing), inputs.several(models, inputs.CHECKPOINTS)
     rendering = Rendering(size, crop, bits, quality, device, threads)
     out, path = Output(as_json), output or Path()
-    if len(models) == 1 and path == STDOUT:
+    if path == STDOUT:
+        if found.is_batch:
+            raise UsageError("several files cannot be written to standard output", "name a folder with -o")
         _check_stdout(as_json)
-        rendering.to_stdout(models[0])
+        rendering.to_stdout(found.files[0])
         return
-    if len(models) == 1 and not jobs.is_folder(path):
-        jobs.run_job(rendering.job(models[0], path), overwrite, out)
+    if not (found.is_batch or jobs.is_folder(path)):
+        jobs.run_job(found.files[0], rendering.job(found.files[0], path), existing, out)
         return
     jobs.check_folder_name(path, media.suffixes())
-    names = jobs.output_names(models)
-    if len(models) == 1:
-        jobs.run_job(rendering.job_in_folder(models[0], path, names[models[0]]), overwrite, out)
+    names = jobs.output_names(found.files, "render")
+
+    def make_job(model: Path) -> Job:
+        return rendering.job_in_folder(model, path, names[model])
+
+    if found.is_batch:
+        jobs.run_jobs(found, make_job, existing, out)
     else:
-        jobs.run_jobs(models, lambda model: rendering.job_in_folder(model, path, names[model]), overwrite, out)
+        jobs.run_job(found.files[0], make_job(found.files[0]), existing, out)
 
 
 @dataclass(frozen=True)
@@ -115,15 +123,18 @@ class Rendering:
         return self.job(model, folder / file, makes_folder=True)
 
     def job(self, model: Path, output: Path, makes_folder: bool = False) -> Job:
-        """Job that renders a checkpoint into a file, once it is known that this is possible."""
+        """Job that renders a checkpoint into a file."""
         target = self._target(model)
         file_format = target.medium.format_of(output)
         bits, channels = self._bits(target.signal, file_format), target.signal.channels
-        file_format.check((*target.shape, channels), bits, self.quality)
-        check_writable(output, model, makes_folder=makes_folder)
-        if file_format.streams:
-            check_space(output, prod(target.shape) * channels * bits // 8)
-        return Job(output, partial(self._run, model, output, target, bits, makes_folder))
+
+        def check() -> None:
+            file_format.check((*target.shape, channels), bits, self.quality)
+            check_writable(output, model, makes_folder=makes_folder)
+            if file_format.streams:
+                check_space(output, prod(target.shape) * channels * bits // 8)
+
+        return Job(output, partial(self._run, model, output, target, bits, makes_folder), check)
 
     def _run(self, model: Path, output: Path, target: Target, bits: int, makes_folder: bool) -> Result:
         network = self._network(model)

@@ -17,13 +17,15 @@ from fftool.cli.jobs import Job, Result
 from fftool.cli.reports import TrainingReport
 from fftool.cli.settings import NAMES
 from fftool.config import SavingConfig, TrainingConfig
-from fftool.errors import shorten
-from fftool.files import check_writable, reserved
+from fftool.errors import STANDARD_INPUT_NAME, shorten, shown_path
+from fftool.files import PIPE_NAME, check_writable, reserved
 from fftool.interrupts import uninterrupted
+from fftool.pipes import is_pipe
 
 if TYPE_CHECKING:
     from fftool.training.state import Run
 
+NAMELESS = {STANDARD_INPUT_NAME: STANDARD_INPUT_NAME, PIPE_NAME: "a pipe"}  # sources that were no files
 CHANGEABLE = ("epochs", "device", "threads")  # settings of a resumed run
 
 
@@ -72,9 +74,8 @@ class Resumption:
             with suppress(OSError, ValueError):  # a path in a file may be no path at all
                 if place.is_file():
                     return place
-        where = f"no longer at {shorten(places[0])}" if places else "unknown"
         raise CommandError(
-            f"the file that {self.model} was trained on is {where}",
+            f"the file that {shown_path(self.model)} was trained on {_whereabouts(name, places)}",
             f"name it: fftool train FILE --resume {terminal.quote(self.model)}",
         )
 
@@ -100,6 +101,13 @@ class Resumption:
         return replace(run, position=position)
 
 
+def _whereabouts(name: str, places: list[Path]) -> str:
+    """What is known about a file that was not found."""
+    if name in NAMELESS:
+        return f"came through {NAMELESS[name]}, and is gone"
+    return f"is no longer at {shorten(places[0])}" if places else "is unknown"
+
+
 def resume_job(
     context: typer.Context,
     model: Path,
@@ -116,6 +124,8 @@ def resume_job(
         raise UsageError("--resume continues one run, with one file", "name the file, or none if it has not moved")
     changed = tuple(name for name in CHANGEABLE if options.given(context, [name]))
     describe(model)
+    if output is None and is_pipe(model):
+        raise UsageError("a checkpoint that comes from a pipe cannot be replaced", "name the new one with -o")
     output = output or model
     check_writable(output, *files)
     resumption = Resumption(model, output, files[0] if files else None, training, changed, saving)

@@ -6,6 +6,7 @@ import io
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fftool.cli.errors import CommandError, output_options
+from fftool.errors import FFToolWarning
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -130,7 +132,30 @@ def print_error(message: str, hint: str = "") -> None:
     """An error and a hint on standard error, a line each."""
     for label, text, style in (("error", message, "bold red"), ("hint", hint, "bold cyan")):
         if text:
-            stderr().print(Text.assemble((f"{label}: ", style), printable(text)), soft_wrap=True)
+            _print_labelled(label, text, style)
+
+
+def _print_labelled(label: str, text: str, style: str) -> None:
+    stderr().print(Text.assemble((f"{label}: ", style), printable(text)), soft_wrap=True)
+
+
+@contextmanager
+def own_warnings() -> Iterator[None]:
+    """Section in which fftool's own warnings are lines on standard error, each once; others are treated as before."""
+    seen: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FFToolWarning)
+        show = warnings.showwarning
+
+        def show_once(message: Warning | str, category: type[Warning], *details: Any, **more: Any) -> None:
+            if not issubclass(category, FFToolWarning):
+                show(message, category, *details, **more)
+            elif str(message) not in seen:
+                seen.add(str(message))
+                _print_labelled("warning", str(message), "bold yellow")
+
+        warnings.showwarning = show_once
+        yield
 
 
 def _is_terminal(console: Console) -> bool:

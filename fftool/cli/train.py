@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,19 +11,22 @@ from typing import Annotated
 import typer
 
 from fftool import media
-from fftool.cli import jobs, options
+from fftool.checkpoint.format import SUFFIXES
+from fftool.checkpoint.reading import describe
+from fftool.cli import inputs, jobs, options, terminal
 from fftool.cli.errors import UsageError, help_hint
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.resume import resume_job
 from fftool.cli.settings import TrainingOptions, with_training_options
 from fftool.config import EncodingConfig, SavingConfig
-from fftool.errors import WriteError
-from fftool.files import check_writable, new_folder, reserved
+from fftool.errors import FFToolError, WriteError
+from fftool.files import check_readable, check_writable, new_folder, reserved
 from fftool.interrupts import uninterrupted
+from fftool.pipes import is_pipe
 
-SUFFIXES = (".st", ".safetensors")
 DEFAULT_OUTPUT = Path("model.st")
+IMAGES = inputs.Kind("image", media.readable_suffixes)
 
 
 @with_training_options
@@ -46,6 +49,7 @@ def train(
     scale: options.Scale = EncodingConfig.scale,
     encoding: options.Encoding = EncodingConfig.kind,
     overwrite: options.Overwrite = False,
+    skip_existing: options.SkipExisting = False,
     as_json: options.Json = False,
 ) -> None:
     """Fit a network to an image and save it as a checkpoint.
@@ -56,33 +60,41 @@ def train(
 
     fftool train --resume model.st
 
-    fftool train *.jpg -o models
+    fftool train photos -o models --skip-existing
+
+    curl -L https://example.org/photo.jpg | fftool train -
     """
     saving, files, out = SavingConfig(every=save_every), files or [], Output(as_json)
+    existing = options.existing(overwrite, skip_existing)
     if output == Path("-"):
         raise UsageError("a checkpoint cannot be written to standard output", "name a file with -o")
     if resume:
-        jobs.run_job(resume_job(context, resume, files, output, settings.training, saving), overwrite, out)
+        if skip_existing:
+            raise UsageError("--resume continues an output that exists", "leave --skip-existing out")
+        model, files = inputs.named(resume), [inputs.single(file) for file in files]
+        inputs.check_read_once(model, *files)
+        job = resume_job(context, model, files, output, settings.training, saving)
+        jobs.run_job(model, job, existing, out)
         return
     settings = replace(settings, encoding=replace(settings.encoding, kind=encoding, scale=scale))
     options.check_scale_for(context, [settings.encoding])
     if not files:
         raise UsageError("no file to train on", help_hint())
-    fitting = Fitting(settings, saving)
-    path = output or (DEFAULT_OUTPUT if len(files) == 1 else Path())
-    if len(files) == 1 and not jobs.is_folder(path):
-        jobs.run_job(fitting.job(files[0], path), overwrite, out)
+    fitting, found = Fitting(settings, saving), inputs.several(files, IMAGES)
+    path = output or (Path() if found.is_batch else DEFAULT_OUTPUT)
+    if not (found.is_batch or jobs.is_folder(path)):
+        jobs.run_job(found.files[0], fitting.job(found.files[0], path), existing, out)
         return
     jobs.check_folder_name(path, SUFFIXES)
-    names = jobs.output_names(files)
+    names = jobs.output_names(found.files, DEFAULT_OUTPUT.stem)
 
     def make_job(file: Path) -> Job:
         return fitting.job(file, path / f"{names[file]}.st", makes_folder=True)
 
-    if len(files) == 1:
-        jobs.run_job(make_job(files[0]), overwrite, out)
+    if found.is_batch:
+        jobs.run_jobs(found, make_job, existing, out)
     else:
-        jobs.run_jobs(files, make_job, overwrite, out)
+        jobs.run_job(found.files[0], make_job(found.files[0]), existing, out)
 
 
 @dataclass(frozen=True)
@@ -93,11 +105,13 @@ class Fitting:
     saving: SavingConfig
 
     def job(self, file: Path, output: Path, makes_folder: bool = False) -> Job:
-        """Job that trains on a file, once it is known that its output can be written."""
-        if output.exists() and not output.is_file():
-            raise WriteError(output, "is not a regular file, as a checkpoint that is replaced now and then has to be")
-        check_writable(output, file, makes_folder=makes_folder)
-        return Job(output, partial(self._run, file, output, makes_folder))
+        """Job that trains on a file."""
+        return Job(
+            output,
+            partial(self._run, file, output, makes_folder),
+            check=partial(_check, file, output, makes_folder),
+            unfinished=partial(_how_to_complete, output),
+        )
 
     def _run(self, file: Path, output: Path, makes_folder: bool) -> Result:
         with uninterrupted():
@@ -110,3 +124,20 @@ class Fitting:
         with new_folder(output.parent) if makes_folder else nullcontext(), reserved(output):
             course = fit(signal, settings.encoding, settings.network, settings.training)
             return run_training(course, signal, medium, Saver(output, file, self.saving.every)).result
+
+
+def _check(file: Path, output: Path, makes_folder: bool) -> None:
+    """Refuse a file that cannot be read, and an output that cannot be written."""
+    if output.exists() and not output.is_file():
+        raise WriteError(output, "is not a regular file, as a checkpoint that is replaced now and then has to be")
+    if not is_pipe(file):  # which is read last, as that may take long
+        check_readable(file)
+    check_writable(output, file, makes_folder=makes_folder)
+
+
+def _how_to_complete(output: Path) -> str:
+    """What to do about an output that exists, if it is the checkpoint of an unfinished run."""
+    with suppress(FFToolError):
+        if describe(output).resume:
+            return f"{output} is unfinished. To resume: fftool train --resume {terminal.quote(output)}"
+    return ""

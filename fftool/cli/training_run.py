@@ -20,6 +20,7 @@ from fftool.evaluation import evaluate
 from fftool.files import readable_name
 from fftool.interrupts import exit_code, stop_requests
 from fftool.media.base import Medium
+from fftool.pipes import is_pipe
 from fftool.signal import Signal
 from fftool.training.trainer import Progress
 
@@ -34,7 +35,8 @@ class Saver:
 
     def save(self, progress: Progress) -> None:
         """Save the run. Raises errors as `save_run` does."""
-        save_run(progress.snapshot(), self.output, readable_name(self.source.absolute()))
+        source = "" if is_pipe(self.source) else readable_name(self.source.absolute())
+        save_run(progress.snapshot(), self.output, source)
 
     def save_if_due(self, progress: Progress) -> None:
         """Save now and then. A failure does not stop the training, and leaves the last save as it is."""
@@ -48,7 +50,10 @@ class Saver:
 
     @property
     def how_to_resume(self) -> str:
-        return f"To resume: fftool train --resume {terminal.quote(self.output)}"
+        command = f"fftool train --resume {terminal.quote(self.output)}"
+        if is_pipe(self.source):
+            return f"To resume, name a file with the same bytes, as a pipe is gone: {command} FILE"
+        return f"To resume: {command}"
 
 
 def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, saver: Saver) -> TrainingReport:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fftool.config import DEFAULT_MEDIUM, SignalConfig
 from fftool.errors import FFToolError, shorten
 from fftool.files import check_readable
+from fftool.pipes import content
 
 if TYPE_CHECKING:
     from fftool.media.base import Medium
@@ -48,6 +49,11 @@ def suffixes() -> tuple[str, ...]:
     return tuple(suffix for name in _MEDIA for suffix in get(name).suffixes)
 
 
+def readable_suffixes() -> tuple[str, ...]:
+    """Suffixes by which files in a folder are taken for signals of any medium."""
+    return tuple(suffix for name in _MEDIA for suffix in get(name).readable_suffixes)
+
+
 def of(signal: SignalConfig) -> Medium:
     """The medium of a signal. Raises FFToolError if there is none, or the signal has other axes."""
     medium = get(signal.medium)
@@ -63,7 +69,7 @@ def recognize(path: str | Path) -> Medium:
     """The medium of a file, by its content. Raises ReadError if it cannot be read."""
     path = Path(path)
     check_readable(path)
-    with path.open("rb") as file:
+    with content(path).open("rb") as file:
         start = file.read(START)
     return next(medium for name in _MEDIA if (medium := get(name)).recognizes(path, start))
 

@@ -73,7 +73,7 @@ class Medium(ABC):
 
     @abstractmethod
     def read(self, path: Path) -> Signal:
-        """Signal in a file. Raises MediaError and ReadError."""
+        """Signal in a file, which is open to reading as `pipes.content(path)`. Raises MediaError and ReadError."""
 
     @abstractmethod
     def write(
@@ -115,6 +115,11 @@ class Medium(ABC):
     def suffixes(self) -> tuple[str, ...]:
         """Suffixes of all formats that are written."""
         return tuple(suffix for each in self.formats for suffix in each.suffixes)
+
+    @property
+    def readable_suffixes(self) -> tuple[str, ...]:
+        """Suffixes by which files in a folder are taken for signals of this medium."""
+        return self.suffixes
 
     @property
     def suffix(self) -> str:

@@ -14,6 +14,7 @@ from fftool.evaluation import assess, record
 from fftool.files import readable_name
 from fftool.metrics import Quality
 from fftool.models.network import CoordinateMLP
+from fftool.pipes import content
 from fftool.rendering import Callback, no_callback
 from fftool.signal import Samples, Signal
 from fftool.training.trainer import Progress, fit
@@ -87,7 +88,7 @@ def load_variant(path: Path, signal: Signal, device: Device = "auto", callback: 
         network=network,
         samples=samples,
         quality=quality,
-        bytes=path.stat().st_size,
+        bytes=content(path).stat().st_size,
         checkpoint=path,
     )
 

@@ -53,6 +53,13 @@ class ImageFormat(Format):
             raise FormatError("size", problem)
 
 
+# As an error lists them. Not all of these formats are read: it is better to say so than to pass over a file.
+READABLE_SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".heic", ".heif", ".jxl",
+    ".dng", ".jpe", ".jfif", ".mpo", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".dib", ".pbm", ".pgm", ".ppm", ".pnm",
+    ".tga", ".ico", ".qoi", ".pcx", ".sgi", ".rgb", ".rgba", ".bw", ".hif", ".cr2", ".cr3", ".nef", ".arw", ".raf",
+    ".orf", ".rw2", ".pef",
+)  # fmt: skip
 PNG = ImageFormat(name="PNG", suffixes=(".png",), bits=(8, 16), alpha=True, longest_side=1_000_000)  # libpng's limit
 FORMATS = (
     PNG,

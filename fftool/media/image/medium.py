@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from fftool.config import SignalConfig
 from fftool.errors import DamagedFileError, LargeFileError, UnsupportedFileError
-from fftool.files import check_readable, readable_name, replacing
+from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Medium
-from fftool.media.image.formats import FORMATS, PNG, ImageFormat, is_large
+from fftool.media.image.formats import FORMATS, PNG, READABLE_SUFFIXES, ImageFormat, is_large
+from fftool.pipes import content
 from fftool.signal import DTYPES, Samples, Signal, as_samples, assemble
 
 SHAPE = ("height", "width", "channels")
@@ -35,6 +36,10 @@ class ImageMedium(Medium):
     unit = "pixels"
     short_unit = "px"
 
+    @property
+    def readable_suffixes(self) -> tuple[str, ...]:
+        return READABLE_SUFFIXES
+
     def recognizes(self, path: Path, start: bytes) -> bool:
         """True for every file: images are asked last, and `read` says what is wrong with a file."""
         return True
@@ -47,7 +52,7 @@ class ImageMedium(Medium):
             raise UnsupportedFileError(path, f"samples are {samples.dtype}, expected 8 or 16 bits per channel")
         if samples.size == 0:
             raise DamagedFileError(path, "damaged: the image has no pixels")
-        return Signal(samples, axes=self.axes, source=readable_name(Path(path.name)), medium=self.name)
+        return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name)
 
     def write(
         self,
@@ -131,7 +136,7 @@ def _decode(path: Path) -> NDArray[Any]:
         from fftool.media.image.decoded import DecodeError
 
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
+        with content(path).open("rb") as file, warnings.catch_warnings():
             # Pillow warns of odd metadata and of large images, which are read all the same.
             for category in (UserWarning, RuntimeWarning):
                 warnings.simplefilter("ignore", category)
