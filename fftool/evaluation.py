@@ -50,4 +50,6 @@ def assess(network: CoordinateMLP, signal: Signal, callback: Callback = no_callb
     training = network.config.training
     is_same_grid = network.config.signal.shape == signal.shape
     held_out = split(signal.shape, training.holdout, training.seed) if is_same_grid else None
-    return samples, metrics.compare(signal.samples, samples, held_out, media.get(signal.medium).ssim)
+    medium = media.get(signal.medium)
+    quality = metrics.compare(medium.visible(signal.samples), medium.visible(samples), held_out, medium.ssim)
+    return samples, quality

@@ -101,11 +101,17 @@ def test_detail_lies_within_images_of_any_size(shape):
 
 
 def test_error_is_the_mean_over_channels_in_steps_of_eight_bits():
-    reference = np.zeros((2, 2, 2), np.uint16)
+    reference = np.zeros((2, 2, 3), np.uint16)
     samples = reference.copy()
-    samples[0, 1] = (257, 3 * 257)
+    samples[0, 1] = (257, 3 * 257, 2 * 257)
     np.testing.assert_allclose(error_map(reference, samples), [[0, 2], [0, 0]])
     np.testing.assert_allclose(error_map(samples, reference), [[0, 2], [0, 0]])
+
+
+def test_error_is_that_of_the_visible_image():
+    reference = np.array([[[10, 255], [10, 0], [10, 51]]], np.uint8)
+    samples = np.array([[[30, 255], [200, 0], [110, 51]]], np.uint8)
+    np.testing.assert_allclose(error_map(reference, samples), [[20 / 2, 0, (110 - 10) / 5 / 2]])
 
 
 def test_sheet_names_every_entry_and_its_quality():

@@ -18,6 +18,7 @@ from skimage.transform import downscale_local_mean
 from fftool.config import format_psnr
 from fftool.figures.page import GREY, Page, shortened, show, styled
 from fftool.media.base import Preview
+from fftool.media.image.alpha import premultiplied
 from fftool.metrics import Quality
 from fftool.region import Region
 from fftool.signal import Samples
@@ -221,8 +222,11 @@ def is_exact(quality: Quality) -> bool:
 
 
 def error_map(reference: Samples, samples: Samples) -> Errors:
-    """Absolute error of each pixel: the mean over its channels, in steps of 1/255, shape (height, width)."""
-    error = np.abs(reference.astype(np.float64) - samples).mean(axis=-1)
+    """Absolute error of what is visible of each pixel: the mean over its channels, in steps of 1/255.
+
+    Both images have the shape (height, width, channels), the result (height, width).
+    """
+    error = np.abs(premultiplied(reference).astype(np.float64) - premultiplied(samples)).mean(axis=-1)
     scaled: Errors = error * (255 / np.iinfo(reference.dtype).max)
     return scaled
 
@@ -234,7 +238,7 @@ def detail_region(reference: Samples, others: Sequence[Samples]) -> Region:
     first: a sheet does not show their finest structure.
     """
     step = ceil(max(reference.shape[:2]) / SEARCHED_SIDE)
-    images = [downscale_local_mean(image, (step, step, 1)) for image in (reference, *others)]
+    images = [downscale_local_mean(premultiplied(image), (step, step, 1)) for image in (reference, *others)]
     height, width = images[0].shape[:2]
     side = min(max(min(height, width) // DETAIL_SHARE, MIN_DETAIL), height, width)
     fine = [image - gaussian(image, sigma=side / 16, channel_axis=-1) for image in images]

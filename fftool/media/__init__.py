@@ -6,6 +6,7 @@ A new medium is a subclass of `Medium` and one entry in `_MEDIA`, or a call of `
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from fftool.files import check_readable
 from fftool.pipes import content
 
 if TYPE_CHECKING:
+    from fftool.holdout import Split
     from fftool.media.base import Medium
     from fftool.signal import Signal
 
@@ -42,6 +44,12 @@ def get(name: str = DEFAULT_MEDIUM) -> Medium:
     if name not in _MEDIA:
         raise FFToolError(f"unknown medium {shorten(repr(name))}: expected one of {', '.join(_MEDIA)}")
     return _MEDIA[name]()
+
+
+def trainable(signal: Signal, split: Split | None) -> Signal:
+    """The signal with the samples to train on: see `Medium.trainable`."""
+    samples = get(signal.medium).trainable(signal.samples, split)
+    return signal if samples is signal.samples else replace(signal, samples=samples)
 
 
 def suffixes() -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from typing import BinaryIO, ClassVar
 from fftool import metrics
 from fftool.config import SignalConfig, check_quality
 from fftool.errors import FormatError, SettingError
+from fftool.holdout import Split
 from fftool.region import Region
 from fftool.signal import Samples, Signal
 
@@ -106,6 +107,17 @@ class Medium(ABC):
     def previews(self, samples: Samples) -> list[Preview]:
         """Images that show samples with shape (…, y, x, channels) in a figure, at least one."""
         return [Preview(samples)]
+
+    def trainable(self, samples: Samples, split: Split | None = None) -> Samples:
+        """Samples to train on: those given, or others that look the same and are easier to fit.
+
+        Of those given, only the samples that a split trains on may have a part in it.
+        """
+        return samples
+
+    def visible(self, samples: Samples) -> Samples:
+        """Part of samples that can be seen: what PSNR, SSIM and error maps compare."""
+        return samples
 
     def ssim(self, reference: Samples, samples: Samples) -> float | None:
         """Mean SSIM over the planes of two signals; None where there are none, or they are too small for its window."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import log2
 
+from fftool import media
 from fftool.config import (
     MAX_PARAMETERS,
     Encoding,
@@ -101,7 +102,8 @@ def search_scale(
     check_signal(signal)
     if not encoding.uses_scale:
         raise SettingError("encoding", repr(encoding.kind), "gaussian or positional, which use a scale")
-    return _search(signal, encoding, network, training, split(signal.shape, training.holdout, training.seed))
+    held_out = split(signal.shape, training.holdout, training.seed)
+    return _search(media.trainable(signal, held_out), encoding, network, training, held_out)
 
 
 def _search(

@@ -11,7 +11,7 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
-from fftool import __version__
+from fftool import __version__, media
 from fftool.backend.device import FiniteCheck, select_device, select_precision, use_threads
 from fftool.backend.isolation import isolated, isolated_steps
 from fftool.backend.memory import enough_memory
@@ -101,7 +101,8 @@ def fit(
         use_threads(training.threads or 0)
         held_out = split(signal.shape, training.holdout, training.seed)
         before = perf_counter()
-        resolved = resolve_scale(signal, encoding, network, training, held_out)
+        trained = media.trainable(signal, held_out)
+        resolved = resolve_scale(trained, encoding, network, training, held_out)
         scale_seconds = perf_counter() - before
         device = select_device(training.device)
         precision = select_precision(training.precision, device)
@@ -114,7 +115,7 @@ def fit(
             version=__version__,
         )
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
-        yield from _Trainer(signal, Run(CoordinateMLP(config).to(device), position)).steps()
+        yield from _Trainer(signal, trained, Run(CoordinateMLP(config).to(device), position)).steps()
 
 
 @isolated_steps
@@ -131,7 +132,8 @@ def resume(signal: Signal, run: Run) -> Generator[Progress]:
         use_threads(config.training.threads)
         network = copy.deepcopy(run.network).to(select_device(config.training.device), torch.float32)
         network.config, network.result = replace(config, version=__version__), None
-        trainer = _Trainer(signal, replace(run, network=network))
+        held_out = split(signal.shape, config.training.holdout, config.training.seed)
+        trainer = _Trainer(signal, media.trainable(signal, held_out), replace(run, network=network))
         yield trainer.progress()
         yield from trainer.steps()
 
@@ -152,14 +154,15 @@ class _Trainer:
     sums: Tensor  # of the loss and the squared error over the epoch so far, kept on the device
     is_finite: FiniteCheck
 
-    def __init__(self, signal: Signal, run: Run) -> None:
+    def __init__(self, signal: Signal, trained: Signal, run: Run) -> None:
+        """Train on `trained`, which looks the same as the signal."""
         self.signal, self.network = signal, run.network
         self.training = training = self.network.config.training
         self.n_trained = training_size(signal.shape, training.holdout)
         self.steps_per_epoch = math.ceil(self.n_trained / training.batch_size)
         self.held_out = split(signal.shape, training.holdout, training.seed)
         self.trained = None if self.held_out is None else self.held_out.train.to(self.network.device)
-        self.step = TrainingStep(self.network, signal)
+        self.step = TrainingStep(self.network, trained)
         self._check(run)
         self.step.restore(run.optimizer)
         position = run.position
@@ -253,7 +256,9 @@ class _Trainer:
         if self.progress().psnr < target - NEAR_TARGET:
             return False
         samples = render(self.network, self.signal.shape, bits=self.signal.bits)
-        return psnr(self.signal.samples, samples, self.held_out.train if self.held_out else None) >= target
+        visible = media.get(self.signal.medium).visible
+        trained = self.held_out.train if self.held_out else None
+        return psnr(visible(self.signal.samples), visible(samples), trained) >= target
 
     def _roll_back(self) -> Iterator[Progress]:
         """Return to the last good state and a smaller step; raises DivergenceError if that was done before."""

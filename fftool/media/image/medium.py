@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from fftool.config import SignalConfig
 from fftool.errors import DamagedFileError, LargeFileError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
+from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Medium
+from fftool.media.image.alpha import bled, premultiplied
 from fftool.media.image.formats import FORMATS, PNG, READABLE_SUFFIXES, ImageFormat, is_large
 from fftool.pipes import content
 from fftool.signal import DTYPES, Samples, Signal, as_samples, assemble
@@ -84,6 +86,18 @@ class ImageMedium(Medium):
         samples = first if len(first) == shape[0] else assemble(bands, shape, bits)
         with replacing(path) as file:
             _encode(file, samples, image_format, quality)
+
+    def trainable(self, samples: Samples, split: Split | None = None) -> Samples:
+        """The same image with its visible colours bled into the invisible part."""
+        if split is None:
+            return bled(samples)
+        known = np.zeros(samples.shape[:2], bool)
+        known.flat[split.train.numpy()] = True
+        return bled(samples, known)
+
+    def visible(self, samples: Samples) -> Samples:
+        """The image with its colours multiplied by alpha."""
+        return premultiplied(samples)
 
     def encode(self, file: BinaryIO, samples: Samples) -> None:
         """Write samples with shape (height, width, channels) as a PNG to an open file, which need not be seekable.
