@@ -43,7 +43,7 @@ ResolvedDevice = Literal["cpu", "cuda", "mps"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Holdout = Literal["none", "lattice"] | float  # see fftool.holdout
 Scale = Literal["auto"] | float | tuple[float, ...]  # see fftool.scale
-ValueType = Literal["float32", "float64", "int8", "int16", "int32", "uint8", "uint16", "uint32"]
+ValueType = Literal["float16", "float32", "float64", "int8", "int16", "int32", "uint8", "uint16", "uint32"]
 ScaleGoal = Literal["resize", "detail"]  # the space between the samples, or the samples themselves
 
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
@@ -59,6 +59,7 @@ MAX_AXES = 8
 MAX_SIDE = 2**31 - 1
 MAX_SHEET_PIXELS = 2**26  # of each drawing on a sheet, which shows a few hundred along a side
 MAX_NUMBER = 3.4e38  # about the largest float32
+MAX_MU = 1e12  # of light: far beyond any camera's range
 MAX_METADATA = 2**20  # bytes: a checkpoint's header has room for it, as base64
 DEFAULT_MEDIUM = "image"
 DEFAULT_QUALITY = 95  # of images in lossy formats, up to 100
@@ -99,6 +100,11 @@ def check_bits(bits: int) -> None:
     _check_bits("bit depth", bits)
 
 
+def check_rendered_bits(bits: int) -> None:
+    """Raise SettingError unless a network can be rendered with that bit depth."""
+    require(as_float(bits) in (8, 16, 32), "bit depth", bits, "8, 16 or 32")
+
+
 def _check_bits(name: str, value: Any) -> int:
     require(as_float(value) in (8, 16), name, value, "8 or 16")
     return int(value)
@@ -109,16 +115,24 @@ def check_quality(quality: int) -> None:
     CHECK_QUALITY("quality", quality)
 
 
+def _check_mu(name: str, value: Any) -> float:
+    mu = as_float(value)
+    require(0 <= mu <= MAX_MU, name, value, f"a number from 0 to {MAX_MU:g}")
+    return mu
+
+
 @dataclass(frozen=True, kw_only=True)
 class ValueRange(Settings):
     """Values that samples stand for, where these are not the samples themselves: heights, amplitudes, light.
 
-    The lowest sample stands for `low`, the highest for `high`, and those between for values evenly spaced.
+    The lowest sample stands for `low`, the highest for `high`, and those between for values evenly spaced; or by the
+    logarithm of 1 + μ v, v being the value's place from 0 to 1 in the range, where there is a μ: see `fftool.values`.
     """
 
     low: float = required(finite_number, "lowest value")
     high: float = required(finite_number, "highest value")
     dtype: ValueType = required(choice(ValueType), "type of values")  # of the file
+    mu: float = setting(0.0, _check_mu, "μ")
 
     def __post_init__(self) -> None:
         super().__post_init__()

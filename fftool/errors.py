@@ -206,7 +206,7 @@ class LargeFileError(MediaError):
     """A file whose signal is too large to be read."""
 
 
-Limit = Literal["suffix", "bits", "channels", "alpha", "size", "memory", "quality"]
+Limit = Literal["suffix", "bits", "channels", "alpha", "size", "memory", "quality", "package"]
 
 
 class FormatError(FFToolError):

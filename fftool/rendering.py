@@ -12,14 +12,14 @@ from torch import Tensor
 
 from fftool.backend.isolation import isolated
 from fftool.backend.memory import Buffers, block_size, enough_memory, in_blocks
-from fftool.config import check_bits
+from fftool.config import check_rendered_bits
 from fftool.errors import NonFiniteError
 from fftool.grid import blocks, check_grid, sample_coordinates
 from fftool.models.grid_features import GridFeatures, interleaved
 from fftool.models.layers import forward
 from fftool.models.network import CoordinateMLP
 from fftool.region import Region
-from fftool.signal import DTYPES, Samples, assemble, quantize
+from fftool.signal import RENDERED_DTYPES, Samples, assemble, quantize
 
 RENDER_BLOCK = {"cpu": 8192}  # samples; 4096 are 3 to 10 % slower, fewer more so, and 16384 no faster
 LARGE_RENDER_BLOCK = 2**16  # on other devices, which have to be kept busy
@@ -47,11 +47,11 @@ def render(
         network: on the device that is to do the work.
         shape: size of the grid in array order, (height, width) for an image; the trained size unless given.
         region: the part of the signal to render; all of it unless given.
-        bits: 8 or 16; those of the trained signal unless given.
+        bits: 8 or 16, or 32 for the network's values as they are; those of the trained signal unless given.
         callback: called now and then with the number of samples rendered so far.
 
     Returns:
-        uint8 or uint16 array with shape (*shape, channels).
+        uint8 or uint16 array with shape (*shape, channels), or float32 from 0 to 1.
 
     Raises:
         SettingError: for a shape, region or bit depth that the network cannot have.
@@ -80,7 +80,7 @@ def render_bands(
     All have the same number of rows, but the last one may have fewer.
     """
     shape, region = check_grid(shape, region, network.config.signal.axes)
-    check_bits(bits)
+    check_rendered_bits(bits)
     return _bands(network, shape, region, bits, callback)
 
 
@@ -92,7 +92,7 @@ def _bands(
     with enough_memory("rendering"):
         renderer = _Renderer(network, shape, region)
         for first in range(0, n_rows, size):
-            band = np.empty((min(size, n_rows - first), width, network.config.signal.channels), DTYPES[bits])
+            band = np.empty((min(size, n_rows - first), width, network.config.signal.channels), RENDERED_DTYPES[bits])
             renderer.fill(band, first, bits, callback)
             yield band
 
@@ -126,7 +126,7 @@ class _Renderer:
             values = self.values(first + y.start, x.start, part.shape[:2]).numpy(force=True)
             if not np.isfinite(values).all():
                 raise NonFiniteError("the network's values")
-            part[:] = quantize(values, bits).reshape(part.shape)
+            part[:] = (values if bits == 32 else quantize(values, bits)).reshape(part.shape)
             callback((first + y.start) * width + len(part) * x.stop)
 
     @isolated()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -19,6 +19,7 @@ from fftool.errors import SettingError, SignalError, SizeError
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
 DTYPES: dict[int, type[np.unsignedinteger[Any]]] = {8: np.uint8, 16: np.uint16}
+RENDERED_DTYPES: dict[int, type[np.generic]] = {**DTYPES, 32: np.float32}  # a network's values as they are, in [0, 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +100,7 @@ def _source_text(source: object) -> str:
     return name.encode(errors="replace").decode()
 
 
-def as_samples(samples: NDArray[Any], *axes: str) -> Samples:
+def as_samples(samples: NDArray[Any], *axes: str, dtypes: Collection[type[np.generic]] = DTYPES.values()) -> Samples:
     """An array as samples: uint8 or uint16 in the machine's byte order, copied only if they are in another one.
 
     `axes` names its axes; "…" as the first stands for any others before them. Raises SignalError for other dtypes and
@@ -107,7 +108,7 @@ def as_samples(samples: NDArray[Any], *axes: str) -> Samples:
     """
     _check_plain_array(samples, "samples")
     dtype = samples.dtype.newbyteorder("=")
-    if dtype not in DTYPES.values():
+    if dtype not in dtypes:
         raise SignalError(f"samples are {samples.dtype}: expected uint8 or uint16, as fftool.quantize makes them")
     if samples.size == 0:
         raise SignalError(f"samples have shape {samples.shape}: expected at least one sample")
@@ -137,7 +138,7 @@ def assemble(bands: Iterable[Samples], shape: tuple[int, ...], bits: int) -> Sam
     Raises SizeError, before it asks for the first band, if they do not fit in memory.
     """
     try:
-        samples: Samples = np.empty((prod(shape[:-2]), *shape[-2:]), DTYPES[bits])
+        samples: Samples = np.empty((prod(shape[:-2]), *shape[-2:]), RENDERED_DTYPES[bits])
     except (MemoryError, OverflowError, ValueError) as error:
         raise SizeError(prod(shape[:-1])) from error
     row = 0

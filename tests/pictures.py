@@ -529,10 +529,10 @@ def refused() -> Iterator[tuple[str, bytes, Refusal]]:
     for form in ("GIF", "WEBP", "PNG", "TIFF", "AVIF"):
         data = written(frames[0], form, save_all=True, append_images=frames[1:])
         yield f"animated.{form.lower()}", data, SEVERAL
-    yield "float.tif", tiff(rgb[..., 0].astype(np.float32), photometric="minisblack"), UNSUPPORTED_TIFF
-    yield "float-rgb.tif", tiff(rgb.astype(np.float16), photometric="rgb"), UNSUPPORTED_TIFF
-    yield "signed.tif", tiff(rgb[..., 0].astype(np.int16), photometric="minisblack"), UNSUPPORTED_TIFF
-    yield "deep.tif", tiff(rgb[..., 0].astype(np.uint32), photometric="minisblack"), UNSUPPORTED_TIFF
+    yield "complex.tif", tiff(rgb[..., 0].astype(np.complex64), photometric="minisblack"), UNSUPPORTED_TIFF
+    yield "float-white.tif", tiff(rgb[..., 0].astype(np.float32), photometric="miniswhite"), UNSUPPORTED_TIFF
+    yield "float-cielab.tif", tiff(rgb.astype(np.float32), photometric="cielab"), UNSUPPORTED_TIFF
+    yield "deep.tif", tiff(rgb[..., 0].astype(np.uint64), photometric="minisblack"), UNSUPPORTED_TIFF
     yield (
         "deep.jp2",
         imagecodecs.jpeg2k_encode(smooth(3, 16), level=0),
@@ -587,11 +587,11 @@ def refused() -> Iterator[tuple[str, bytes, Refusal]]:
 def refused_copies() -> Iterator[tuple[str, bytes, Refusal]]:
     """TIFFs in which the image beside reduced copies is missing, not read, or one of several."""
     rgb = smooth(3)
-    small, floats = rgb[::2, ::2], rgb.astype(np.float32)
+    small, complex_numbers = rgb[::2, ::2], rgb.astype(np.complex64)
     yield "thumbnail.tif", tiff_of((small, REDUCED)), ONLY_REDUCED
     yield "thumbnails.tif", tiff_of((small, REDUCED | {"subifds": 1}), (rgb, REDUCED)), ONLY_REDUCED
-    yield "floats-within.tif", tiff_of((small, REDUCED | {"subifds": 1}), (floats, {})), UNSUPPORTED_TIFF
-    yield "floats-within-unmarked.tif", tiff_of((small, {"subifds": 1}), (floats, {})), UNSUPPORTED_TIFF
+    yield "complex-within.tif", tiff_of((small, REDUCED | {"subifds": 1}), (complex_numbers, {})), UNSUPPORTED_TIFF
+    yield "complex-within-unmarked.tif", tiff_of((small, {"subifds": 1}), (complex_numbers, {})), UNSUPPORTED_TIFF
     yield "larger-copy-within.tif", tiff_of((small, {"subifds": 1}), (rgb, REDUCED)), LARGER_COPY
     yield "larger-copy-behind.tif", tiff_of((small, {}), (rgb, REDUCED)), LARGER_COPY
     yield "three-within.tif", tiff_of((small, REDUCED | {"subifds": 3}), *[(rgb, {})] * 3), SEVERAL

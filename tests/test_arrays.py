@@ -47,11 +47,11 @@ def test_any_view_is_written_as_its_samples(tmp_path, view, channels, dtype):
     shown = VIEWS[view](plain)
     assert np.array_equal(shown, plain)
     for suffix in media.get().suffixes:
-        if (channels == 4 and suffix in (".jpg", ".jpeg", ".bmp")) or (
-            dtype == np.uint16 and suffix not in (".png", ".tif", ".tiff")
-        ):
-            continue
         path = tmp_path / f"view{suffix}"
+        if 8 * plain.itemsize not in media.get().format_of(path).bits:
+            continue
+        if channels == 4 and suffix in (".jpg", ".jpeg", ".bmp"):
+            continue
         fftool.write_image(path, shown)
         if suffix in (".jpg", ".jpeg", ".webp", ".avif"):
             fftool.write_image(tmp_path / f"plain{suffix}", plain)

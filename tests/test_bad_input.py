@@ -177,7 +177,7 @@ def test_rejects_sizes_beyond_memory_and_disk(run, model_path, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (("--bits", "12"), 2, "invalid bit depth 12: expected 8 or 16"),
+        (("--bits", "12"), 2, "invalid bit depth 12: expected 8, 16 or 32"),
         (("--bits", "16", "-o", "a.jpg"), 1, "JPEG holds 8 bits per channel, not 16"),
         (("-o", "a.xyz"), 1, "a.xyz: no suffix of a known image format: expected one of .png"),
         (("-o", "missing/a.png"), 1, "missing/a.png: no such folder"),

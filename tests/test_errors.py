@@ -33,6 +33,7 @@ EXAMPLES = [
     errors.DeviceError("cuda"),
     *(errors.OutOfMemoryError(work) for work in get_args(errors.Work)),
     errors.SizeError(10**12),
+    errors.NetworkError("layers.0.bias", "missing", "a tensor"),
     errors.DivergenceError(3, 0.05),
     errors.NonFiniteError("the network's values"),
     errors.UnfinishedRunError("the position is inconsistent"),
@@ -137,7 +138,7 @@ def problems(photo, photo_path, model_path, tmp_path):
             tmp_path / "a.jpg", photo.samples.astype(np.uint16)
         ),
         "samples are float32": lambda: fftool.write_image(tmp_path / "a.png", photo.samples.astype(np.float32)),
-        "invalid bit depth 12: expected 8 or 16": lambda: fftool.render(network, bits=12),
+        "invalid bit depth 12: expected 8, 16 or 32": lambda: fftool.render(network, bits=12),
         "invalid shape": lambda: fftool.render(network, (0, 5)),
         "do not fit in memory": lambda: fftool.render(network, (10**9, 10**9)),
         "is not the signal that the run was trained on": lambda: list(

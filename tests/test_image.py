@@ -88,7 +88,7 @@ def test_reads_camera_image_with_preview(tmp_path):
 @pytest.mark.parametrize(
     ("samples", "layout", "problem"),
     [
-        (np.zeros((5, 7), np.float32), {"photometric": "minisblack"}, "float32"),
+        (np.zeros((5, 7), np.complex64), {"photometric": "minisblack"}, "complex64"),
         (noise(4, 16), {"photometric": "separated"}, "SEPARATED"),
         (noise(3, 16), {"photometric": "cielab"}, "CIELAB"),
         (noise(5, 16), {"photometric": "minisblack", "planarconfig": "contig"}, "MINISBLACK"),
@@ -320,12 +320,12 @@ def test_medium_opens_any_file_as_image(tmp_path):
 
 def test_medium_names_formats_and_units():
     assert MEDIUM.suffix == ".png"
-    assert MEDIUM.suffixes == (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tiff", ".tif", ".bmp")
+    assert MEDIUM.suffixes == (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tiff", ".tif", ".bmp", ".hdr", ".exr")
     assert (MEDIUM.noun, MEDIUM.count((1000, 2))) == ("image", "2,000 pixels")
     assert MEDIUM.format_of(Path("a.TIF")).name == "TIFF"
     assert [(each.name, each.bits) for each in formats.FORMATS if 16 in each.bits] == [
         ("PNG", (8, 16)),
-        ("TIFF", (8, 16)),
+        ("TIFF", (8, 16, 32)),
     ]
 
 

@@ -83,9 +83,9 @@ def test_refuses_a_size_that_does_not_fit_in_memory(network):
         ({"shape": (5, 5, 5)}, "invalid shape"),
         ({"shape": (-1, 5)}, "invalid shape"),
         ({"shape": (0, 5)}, "invalid shape"),
-        ({"bits": 0}, "invalid bit depth 0: expected 8 or 16"),
-        ({"bits": 12}, "invalid bit depth 12: expected 8 or 16"),
-        ({"bits": True}, "invalid bit depth True: expected 8 or 16"),
+        ({"bits": 0}, "invalid bit depth 0: expected 8, 16 or 32"),
+        ({"bits": 12}, "invalid bit depth 12: expected 8, 16 or 32"),
+        ({"bits": True}, "invalid bit depth True: expected 8, 16 or 32"),
         ({"region": Region(origin=(0.0,), extent=(0.5,))}, "invalid region .*each of the axes y, x"),
     ],
 )

@@ -13,7 +13,7 @@ needs torch.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -63,6 +63,7 @@ class ValuesDocument(_Document):
     low: float
     high: float
     dtype: ValueType
+    mu: float = 0.0
 
 
 class SignalDocument(_Document):
@@ -221,7 +222,7 @@ def _signal_document(signal: SignalConfig, version: str) -> SignalDocument:
         medium=UNSET if version == "1" else signal.medium,
         source=signal.source,
         sha256=signal.sha256,
-        values=ValuesDocument(low=values.low, high=values.high, dtype=values.dtype) if values else UNSET,
+        values=UNSET if values is None else ValuesDocument(**asdict(values)),
         spacing=signal.spacing or UNSET,
         metadata=dict(signal.metadata) or UNSET,
     )
@@ -237,7 +238,7 @@ def _signal(document: SignalDocument) -> SignalConfig:
         medium=DEFAULT_MEDIUM if document.medium is UNSET else document.medium,
         source=document.source,
         sha256=document.sha256,
-        values=None if values is UNSET else ValueRange(low=values.low, high=values.high, dtype=values.dtype),
+        values=None if values is UNSET else ValueRange(**msgspec.structs.asdict(values)),
         spacing=() if document.spacing is UNSET else document.spacing,
         metadata={} if document.metadata is UNSET else document.metadata,
     )

@@ -52,8 +52,9 @@ MEMORY_HINTS = {
 }
 FORMAT_HINTS = {
     "suffix": "name a file with one of these suffixes",
-    "bits": "use --bits 8, or a .png or .tiff file",
-    "channels": "save the channels one by one",
+    "bits": "use --bits with one of these, or a .png or .tiff file",
+    "package": 'pipx inject fftool OpenEXR, or pip install "fftool[formats]"',
+    "channels": "use a .tiff or .png file, or save the channels one by one",
     "alpha": "use a .png, .tiff, .webp or .avif file",
     "size": "use a smaller --size, or a .tiff file",
     "memory": "use a .tif file, which is written while it is rendered, or a smaller --size",
@@ -113,7 +114,7 @@ HINTS: dict[type[FFToolError], Hint] = {
     WriteError: _path_hint,
     errors.UnknownFormatError: "save it as a PNG, JPEG, WebP, TIFF or BMP first",
     errors.DamagedFileError: "save or copy the file again",
-    errors.UnsupportedFileError: "save it as a single PNG with 8 or 16 bits per channel first",
+    errors.UnsupportedFileError: "save it as a plain PNG or TIFF with one image first",
     errors.MissingPackageError: lambda error: (
         f'install it: pipx inject fftool {error.package}, or pip install "fftool[formats]"'
     ),

@@ -20,7 +20,7 @@ from fftool.cli import progress as bars
 from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
-from fftool.config import Device, SignalConfig, TrainingConfig, check_bits, check_quality
+from fftool.config import Device, SignalConfig, TrainingConfig, check_quality, check_rendered_bits
 from fftool.files import check_space, check_writable, new_folder
 from fftool.interrupts import uninterrupted
 from fftool.region import Region
@@ -48,7 +48,11 @@ def render(
     crop: options.Crop = None,
     bits: Annotated[
         int | None,
-        typer.Option("--bits", help="Bits per channel, 8 or 16.", show_default="as trained, if the format holds it"),
+        typer.Option(
+            "--bits",
+            help="Bits per channel: 8, 16, or 32 for the values as they are.",
+            show_default="as trained, if the format holds it",
+        ),
     ] = None,
     quality: options.Quality = None,
     device: options.Device = TrainingConfig.device,
@@ -68,7 +72,7 @@ def render(
     fftool render models --size 200% -o images
     """
     if bits is not None:
-        check_bits(bits)
+        check_rendered_bits(bits)
     if quality is not None:
         check_quality(quality)
     existing, found = options.existing(overwrite, skip_existing), inputs.several(models, inputs.CHECKPOINTS)
@@ -180,7 +184,11 @@ class Rendering:
         return Target(medium, signal, medium.parse_size("100%" if self.size is None else self.size, natural), region)
 
     def _bits(self, signal: SignalConfig, file_format: Format) -> int:
-        return self.bits or min(signal.bits, max(file_format.bits))
+        if self.bits:
+            return self.bits
+        if 32 in file_format.bits and (signal.values or file_format.bits == (32,)):
+            return 32
+        return min(signal.bits, max(bits for bits in file_format.bits if bits < 32))
 
     def _network(self, model: Path) -> CoordinateMLP:
         network = load(model)  # first, so that a problem with it is reported before torch is loaded

@@ -47,7 +47,9 @@ def get(name: str = DEFAULT_MEDIUM) -> Medium:
 
 
 def trainable(signal: Signal, split: Split | None) -> Signal:
-    """The signal with the samples to train on: see `Medium.trainable`."""
+    """The signal with the samples to train on: see `Medium.trainable`. All of them in an unknown medium."""
+    if signal.medium not in _MEDIA:
+        return signal
     samples = get(signal.medium).trainable(signal.samples, split)
     return signal if samples is signal.samples else replace(signal, samples=samples)
 

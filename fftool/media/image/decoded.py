@@ -41,11 +41,13 @@ class Decoded:
     profile: bytes | None = None  # ICC
     orientation: object = 1  # EXIF, any value that a file may hold
     is_cmyk: bool = False
+    is_light: bool = False  # scene-linear, and not as a display shows it
 
     def upright_srgb(self) -> NDArray[Any]:
         """Samples with shape (height, width, channels), in sRGB, turned as a viewer shows them."""
         samples = self.samples if self.samples.ndim == 3 else self.samples[:, :, np.newaxis]
-        samples = (cmyk_to_srgb if self.is_cmyk else to_srgb)(samples, self.profile)
+        if samples.dtype in (np.uint8, np.uint16):  # other values have no colour space
+            samples = (cmyk_to_srgb if self.is_cmyk else to_srgb)(samples, self.profile)
         if self.orientation in TRANSPOSED:
             samples = samples.swapaxes(0, 1)
         if self.orientation in MIRRORED:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from fftool.config import DEFAULT_QUALITY
 from fftool.errors import FormatError
 from fftool.media.base import Format
 
-MAX_CHANNELS = 4
 MAX_WHOLE_PIXELS = 100_000_000  # 300 MB of RGB, and an encoder may need as much again
 
 
@@ -23,6 +23,9 @@ class ImageFormat(Format):
     """An image format that fftool writes."""
 
     alpha: bool = False
+    channels: tuple[int, ...] = (1, 2, 3, 4)
+    is_light: bool = False  # scene-linear, and not as a display shows it
+    package: str = ""  # that writes it, where not every installation has it
     longest_side: int = 2**31 - 1  # pixels
     full_chroma: dict[str, Any] = field(default_factory=dict)  # encoder options that keep the resolution of colours
     lossless: dict[str, Any] = field(default_factory=dict)  # encoder options, where a lossy format can be so
@@ -41,10 +44,13 @@ class ImageFormat(Format):
         """Raise FormatError if the format cannot hold an image with that shape (height, width, channels)."""
         super().check(shape, bits, quality)
         height, width, channels = shape
-        if channels > MAX_CHANNELS:
-            raise FormatError("channels", f"{self.name} holds up to {MAX_CHANNELS} channels, not {channels}")
         if channels in (2, 4) and not self.alpha:
             raise FormatError("alpha", f"{self.name} holds no alpha channel, and the image has one")
+        if channels not in self.channels:
+            held = " or ".join(map(str, self.channels)) if len(self.channels) < 3 else f"up to {max(self.channels)}"
+            raise FormatError("channels", f"{self.name} holds {held} channels, not {channels}")
+        if self.package and find_spec(self.package) is None:
+            raise FormatError("package", f"{self.name} takes the package {self.package} to write")
         if not self.streams and is_large(shape):
             problem = f"{self.name} is encoded in memory, up to {MAX_WHOLE_PIXELS:,} pixels, not {width}x{height}"
             raise FormatError("memory", problem)
@@ -58,9 +64,11 @@ READABLE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".heic", ".heif", ".jxl",
     ".dng", ".jpe", ".jfif", ".mpo", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".dib", ".pbm", ".pgm", ".ppm", ".pnm",
     ".tga", ".ico", ".qoi", ".pcx", ".sgi", ".rgb", ".rgba", ".bw", ".hif", ".cr2", ".cr3", ".nef", ".arw", ".raf",
-    ".orf", ".rw2", ".pef",
+    ".orf", ".rw2", ".pef", ".hdr", ".exr",
 )  # fmt: skip
 PNG = ImageFormat(name="PNG", suffixes=(".png",), bits=(8, 16), alpha=True, longest_side=1_000_000)  # libpng's limit
+RADIANCE = ImageFormat(name="Radiance HDR", suffixes=(".hdr",), bits=(32,), channels=(3,), is_light=True)
+EXR = ImageFormat(name="OpenEXR", suffixes=(".exr",), bits=(32,), channels=(1, 3), is_light=True, package="OpenEXR")
 FORMATS = (
     PNG,
     ImageFormat(
@@ -87,6 +95,8 @@ FORMATS = (
         longest_side=32768,  # that readers built on libavif accept
         full_chroma={"subsampling": "4:4:4"},
     ),
-    ImageFormat(name="TIFF", suffixes=(".tiff", ".tif"), bits=(8, 16), alpha=True, streams=True),
+    ImageFormat(name="TIFF", suffixes=(".tiff", ".tif"), bits=(8, 16, 32), alpha=True, streams=True),
     ImageFormat(name="BMP", suffixes=(".bmp",)),
+    RADIANCE,
+    EXR,
 )

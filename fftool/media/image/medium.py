@@ -9,21 +9,25 @@ from functools import partial
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fftool.config import SignalConfig
-from fftool.errors import DamagedFileError, LargeFileError, UnsupportedFileError
+from fftool.config import SignalConfig, ValueRange
+from fftool.errors import DamagedFileError, LargeFileError, SignalError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Medium
 from fftool.media.image.alpha import bled, premultiplied
-from fftool.media.image.formats import FORMATS, PNG, READABLE_SUFFIXES, ImageFormat, is_large
+from fftool.media.image.formats import FORMATS, PNG, RADIANCE, READABLE_SUFFIXES, ImageFormat, is_large
 from fftool.pipes import content
-from fftool.signal import DTYPES, Samples, Signal, as_samples, assemble
+from fftool.signal import DTYPES, RENDERED_DTYPES, Samples, Signal, as_samples, assemble
+from fftool.values import from_samples, to_samples, value_range
+
+if TYPE_CHECKING:
+    from fftool.media.image.decoded import Decoded
 
 SHAPE = ("height", "width", "channels")
 
@@ -49,12 +53,17 @@ class ImageMedium(Medium):
     def read(self, path: Path) -> Signal:
         """Image in a file, as `read_image` returns it."""
         check_readable(path)
-        samples = _decode(path)
-        if samples.dtype not in DTYPES.values():
-            raise UnsupportedFileError(path, f"samples are {samples.dtype}, expected 8 or 16 bits per channel")
+        decoded, samples = _decode(path)
         if samples.size == 0:
             raise DamagedFileError(path, "damaged: the image has no pixels")
-        return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name)
+        values = None
+        if samples.dtype not in DTYPES.values():
+            try:
+                values = value_range(samples, is_light=decoded.is_light)
+            except SignalError as error:
+                raise UnsupportedFileError(path, str(error)) from error
+            samples = to_samples(samples, values)
+        return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name, values=values)
 
     def write(
         self,
@@ -72,7 +81,7 @@ class ImageMedium(Medium):
         at all. Raises SignalError, FormatError, SettingError and WriteError.
         """
         image_format = cast(ImageFormat, self.format_of(path))
-        first = as_samples(next(bands), *SHAPE)
+        first = as_samples(next(bands), *SHAPE, dtypes=RENDERED_DTYPES.values())
         bits = 8 * first.dtype.itemsize
         image_format.check(shape, bits, quality)
         bands = chain([first], bands)
@@ -80,12 +89,19 @@ class ImageMedium(Medium):
             with uninterrupted():
                 from fftool.media.image import tiff
 
+            values = signal.values if signal and bits == 32 else None
+            dtype = values.dtype if values else first.dtype
+            if values:
+                bands = (from_samples(band, values) for band in bands)
             with replacing(path) as file:
-                tiff.write(file, shape, bands, rows=len(first), dtype=first.dtype, big=is_large(shape))
+                tiff.write(file, shape, bands, rows=len(first), dtype=dtype, big=is_large(shape))
             return
         samples = first if len(first) == shape[0] else assemble(bands, shape, bits)
         with replacing(path) as file:
-            _encode(file, samples, image_format, quality)
+            if image_format.is_light:
+                _encode_light(file, samples, image_format, signal.values if signal else None)
+            else:
+                _encode(file, samples, image_format, quality)
 
     def trainable(self, samples: Samples, split: Split | None = None) -> Samples:
         """The same image with its visible colours bled into the invisible part."""
@@ -140,8 +156,8 @@ def write_image(path: str | Path, samples: Samples, *, quality: int | None = Non
     _MEDIUM.write(Path(path), samples.shape, iter([samples]), quality=quality)
 
 
-def _decode(path: Path) -> NDArray[Any]:
-    """Samples with shape (height, width, channels) in a file, by its content, whatever its suffix.
+def _decode(path: Path) -> tuple[Decoded, NDArray[Any]]:
+    """An image and its samples with shape (height, width, channels), by its content, whatever its suffix.
 
     Raises MediaError if the file has no image that is read.
     """
@@ -154,7 +170,8 @@ def _decode(path: Path) -> NDArray[Any]:
             # Pillow warns of odd metadata and of large images, which are read all the same.
             for category in (UserWarning, RuntimeWarning):
                 warnings.simplefilter("ignore", category)
-            return reading.decode(file).upright_srgb()
+            decoded = reading.decode(file)
+            return decoded, decoded.upright_srgb()
     except DecodeError as error:
         raise error.kind(path, error.problem) from error
     except MemoryError as error:
@@ -163,6 +180,15 @@ def _decode(path: Path) -> NDArray[Any]:
         # The decoders, in C and in Python, raise errors of many types for damaged files (struct.error, SyntaxError,
         # KeyError, zlib.error, …): a list of them would miss some. The image is given up whatever the error.
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error
+
+
+def _encode_light(file: BinaryIO, samples: Samples, image_format: ImageFormat, values: ValueRange | None) -> None:
+    """Write float32 samples as light: the values that they stand for, or that of a display which shows them."""
+    with uninterrupted():
+        from fftool.media.image import hdr
+
+    light = from_samples(samples, values) if values else hdr.to_light(samples)
+    file.write(hdr.encode_radiance(light) if image_format is RADIANCE else hdr.encode_exr(light))
 
 
 def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat, quality: int | None = None) -> None:

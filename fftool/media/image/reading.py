@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
-from fftool.media.image import heif, jxl, pillow, png, raw, tiff
+from fftool.media.image import hdr, heif, jxl, pillow, png, raw, tiff
 from fftool.media.image.decoded import Decoded, DecodeError
 
 Decoder = Callable[[BinaryIO], Decoded]
@@ -16,6 +16,8 @@ DECODERS: dict[tuple[bytes, ...], Decoder] = {
     tiff.SIGNATURES: tiff.decode,
     jxl.SIGNATURES: jxl.decode,
     raw.SIGNATURES: raw.decode,
+    hdr.RADIANCE_SIGNATURES: hdr.decode_radiance,
+    (hdr.EXR_SIGNATURE,): hdr.decode_exr,
 }
 START = 512  # bytes of a file that tell its format
 CR3 = b"crx "  # brand of Canon's raw files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
+from contextlib import suppress
 from math import prod
 from typing import Any, BinaryIO, cast
 
@@ -28,6 +29,8 @@ COLOUR_CHANNELS: dict[int, int] = {  # those without alpha, by colour model
     PHOTOMETRIC.YCBCR: 3,
     PHOTOMETRIC.SEPARATED: 4,
 }
+VALUE_TYPES = {"float16", "float32", "float64", "int8", "int16", "int32", "uint32"}
+GDAL_NODATA = 42113  # tag
 SIXTEEN_BIT = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.RGB)  # colour models read with 16 bits
 # Compressions whose segments (strips or tiles) are image files with a size of their own, and Pillow's names for them.
 SELF_CONTAINED: dict[int, str] = {COMPRESSION.JPEG: "JPEG", COMPRESSION.WEBP: "WEBP"}
@@ -142,7 +145,30 @@ def _check_page(page: TiffPage) -> None:
         _check_segments(page)
 
 
+def _holds_values(page: TiffPage) -> bool:
+    """Whether a page holds numbers that are no colours of a display, such as heights or light."""
+    return (
+        page.dtype is not None
+        and page.dtype.name in VALUE_TYPES
+        and page.compression in COMPRESSIONS - SELF_CONTAINED.keys()
+        and page.axes in ("YX", "YXS", "SYX")
+        and page.photometric in (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
+        and page.samplesperpixel == COLOUR_CHANNELS[page.photometric]
+    )
+
+
+def _check_no_data(page: TiffPage, samples: NDArray[Any]) -> None:
+    """Raise DecodeError if some pixels have the value that stands for none, as in maps."""
+    text = page.tags.valueof(GDAL_NODATA)
+    with suppress(TypeError, ValueError):
+        if text is not None and (samples == float(str(text).strip(" \0"))).any():
+            problem = f"some pixels have no data ({str(text).strip()}), expected a value in each"
+            raise DecodeError(UnsupportedFileError, problem)
+
+
 def _is_supported(page: TiffPage) -> bool:
+    if _holds_values(page):
+        return True
     n_colours = COLOUR_CHANNELS.get(page.photometric)
     return (
         page.compression in COMPRESSIONS
@@ -173,6 +199,9 @@ def _samples(page: TiffPage) -> NDArray[Any]:
     samples = page.asarray()
     if page.axes == "SYX":  # planar
         samples = np.moveaxis(samples, 0, -1)
+    if _holds_values(page):
+        _check_no_data(page, samples)
+        return samples
     if page.photometric == PHOTOMETRIC.PALETTE:
         return _palette(page)[samples.astype(np.uint8)]
     if page.bitspersample < 8:
