@@ -45,6 +45,7 @@ def train(
     save_every: options.SaveEvery = SavingConfig.every,
     scale: options.Scale = EncodingConfig.scale,
     encoding: options.Encoding = EncodingConfig.kind,
+    no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
@@ -68,7 +69,7 @@ def train(
     options.check_scale_for(context, [settings.encoding])
     if not files:
         raise UsageError("no file to train on", help_hint())
-    fitting = Fitting(settings, saving)
+    fitting = Fitting(settings, saving, no_metadata)
     path = output or (DEFAULT_OUTPUT if len(files) == 1 else Path())
     if len(files) == 1 and not jobs.is_folder(path):
         jobs.run_job(fitting.job(files[0], path), overwrite, out)
@@ -91,6 +92,7 @@ class Fitting:
 
     settings: TrainingOptions
     saving: SavingConfig
+    no_metadata: bool
 
     def job(self, file: Path, output: Path, makes_folder: bool = False) -> Job:
         """Job that trains on a file, once it is known that its output can be written."""
@@ -103,6 +105,8 @@ class Fitting:
         with uninterrupted():
             medium = media.recognize(file)
         signal = medium.read(file)
+        if self.no_metadata:
+            signal = replace(signal, metadata={})
         with uninterrupted():
             from fftool.cli.training_run import Saver, run_training
             from fftool.training.trainer import fit
