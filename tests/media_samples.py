@@ -54,7 +54,7 @@ class SamplesMedium(Medium):
         with replacing(path) as file:
             self.encode(file, assemble([first], shape, 8 * first.dtype.itemsize))
 
-    def encode(self, file: BinaryIO, samples: Samples) -> None:
+    def encode(self, file: BinaryIO, samples: Samples, *, signal: SignalConfig | None = None) -> None:
         np.save(file, samples)
 
     def previews(self, samples: Samples) -> list[Preview]:

@@ -1,4 +1,4 @@
-"""HEIC and raw files take optional packages: without one, the error names what installs it."""
+"""HEIC, OpenEXR and raw files take optional packages: without one, the error names what installs it."""
 
 import os
 import struct
@@ -19,6 +19,7 @@ from fftool.media.image.medium import read_image
 FILES = {
     "pillow_heif": ("a.heic", pictures.heic(pictures.smooth(3)), "pillow-heif"),
     "rawpy": ("a.dng", pictures.dng(pictures.bright(), thumbnail=True), "rawpy"),
+    "OpenEXR": ("a.exr", b"\x76\x2f\x31\x01" + bytes(100), "OpenEXR"),
 }
 
 
@@ -98,7 +99,7 @@ def test_extra_holds_the_packages_and_the_tests_have_them():
     assert "fftool[formats]" in extras["dev"]
 
 
-@pytest.mark.parametrize("module", FILES)
+@pytest.mark.parametrize("module", ["pillow_heif", "rawpy"])
 def test_trains_on_the_main_picture_and_says_its_size(run, tmp_path, module):
     name, data, _ = FILES[module]
     (tmp_path / name).write_bytes(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -62,6 +63,7 @@ def compare(
         Path | None,
         typer.Option("--save-models", metavar="FOLDER", help="Keep the checkpoints there.", show_default="none"),
     ] = None,
+    no_metadata: options.NoMetadata = False,
     show: options.Show = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -90,6 +92,8 @@ def compare(
     with uninterrupted():
         medium = media.recognize(file)
     signal = medium.read(file)
+    if no_metadata:
+        signal = replace(signal, metadata={})
     for each in to_train:
         check_scale_count(each.scale, len(signal.axes))
     _check_inputs(signal, file, checkpoints, settings)
@@ -103,7 +107,7 @@ def compare(
 
 def _refuse_training_options(context: typer.Context) -> None:
     names = [name for name in NAMES if name not in ("device", "threads")]
-    if useless := options.given(context, [*names, "curves", "explain", "models"]):
+    if useless := options.given(context, [*names, "curves", "explain", "models", "no_metadata"]):
         raise UsageError(
             f"{useless[0]} is for networks to be trained, and there are only checkpoints",
             f"leave {useless[0]} out, or name a --scale or an --encoding",

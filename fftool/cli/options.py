@@ -149,6 +149,13 @@ Resume = Annotated[
     ),
 ]
 SaveEvery = Annotated[float, typer.Option("--save-every", metavar="SECONDS", help="Time between saves while training.")]
+NoMetadata = Annotated[
+    bool,
+    typer.Option(
+        "--no-metadata",
+        help="Leave out EXIF, XMP and the colour profile. EXIF may hold GPS positions and serial numbers.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="Leave existing outputs as they are.")]
 Show = Annotated[bool, typer.Option("--show", help="Show the figure in the terminal as well.")]

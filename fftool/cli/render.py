@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -55,6 +55,7 @@ def render(
         ),
     ] = None,
     quality: options.Quality = None,
+    no_metadata: options.NoMetadata = False,
     device: options.Device = TrainingConfig.device,
     threads: options.Threads = TrainingConfig.threads,
     overwrite: options.Overwrite = False,
@@ -76,7 +77,7 @@ def render(
     if quality is not None:
         check_quality(quality)
     existing, found = options.existing(overwrite, skip_existing), inputs.several(models, inputs.CHECKPOINTS)
-    rendering = Rendering(size, crop, bits, quality, device, threads)
+    rendering = Rendering(size, crop, bits, quality, no_metadata, device, threads)
     out, path = Output(as_json), output or Path()
     if path == STDOUT:
         if found.is_batch:
@@ -108,6 +109,11 @@ class Target:
     shape: tuple[int, ...]
     region: Region | None
 
+    @property
+    def written(self) -> SignalConfig:
+        """Description of what is written."""
+        return self.signal.resampled(self.shape, self.region.extent if self.region else ())
+
 
 @dataclass(frozen=True)
 class Rendering:
@@ -117,6 +123,7 @@ class Rendering:
     crop: str | None
     bits: int | None
     quality: int | None
+    no_metadata: bool
     device: Device
     threads: int | None
 
@@ -150,8 +157,7 @@ class Rendering:
             bars.progress("Rendering", prod(shape), medium.short_unit) as update,
         ):
             bands = render_bands(network, shape, region=target.region, bits=bits, callback=update)
-            signal = target.signal.resampled(shape, target.region.extent if target.region else ())
-            medium.write(output, (*shape, channels), bands, signal=signal, quality=self.quality)
+            medium.write(output, (*shape, channels), bands, signal=target.written, quality=self.quality)
         document = {
             "output": str(output),
             **medium.size_fields(shape),
@@ -173,10 +179,12 @@ class Rendering:
 
         with bars.progress("Rendering", prod(target.shape), target.medium.short_unit) as update:
             samples = render_network(network, target.shape, region=target.region, bits=bits, callback=update)
-        target.medium.encode(sys.stdout.buffer, samples)
+        target.medium.encode(sys.stdout.buffer, samples, signal=target.written)
 
     def _target(self, model: Path) -> Target:
         signal = describe(model).config.signal
+        if self.no_metadata:
+            signal = replace(signal, metadata={})
         with uninterrupted():
             medium = medium_of(model, signal)
         region = None if self.crop is None else medium.parse_crop(self.crop)

@@ -48,6 +48,7 @@ def train(
     save_every: options.SaveEvery = SavingConfig.every,
     scale: options.Scale = EncodingConfig.scale,
     encoding: options.Encoding = EncodingConfig.kind,
+    no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     as_json: options.Json = False,
@@ -80,7 +81,7 @@ def train(
     options.check_scale_for(context, [settings.encoding])
     if not files:
         raise UsageError("no file to train on", help_hint())
-    fitting, found = Fitting(settings, saving), inputs.several(files, IMAGES)
+    fitting, found = Fitting(settings, saving, no_metadata), inputs.several(files, IMAGES)
     path = output or (Path() if found.is_batch else DEFAULT_OUTPUT)
     if not (found.is_batch or jobs.is_folder(path)):
         jobs.run_job(found.files[0], fitting.job(found.files[0], path), existing, out)
@@ -103,6 +104,7 @@ class Fitting:
 
     settings: TrainingOptions
     saving: SavingConfig
+    no_metadata: bool
 
     def job(self, file: Path, output: Path, makes_folder: bool = False) -> Job:
         """Job that trains on a file."""
@@ -117,6 +119,8 @@ class Fitting:
         with uninterrupted():
             medium = media.recognize(file)
         signal = medium.read(file)
+        if self.no_metadata:
+            signal = replace(signal, metadata={})
         with uninterrupted():
             from fftool.cli.training_run import Saver, run_training
             from fftool.training.trainer import fit

@@ -101,8 +101,8 @@ class Medium(ABC):
         """
 
     @abstractmethod
-    def encode(self, file: BinaryIO, samples: Samples) -> None:
-        """Write samples in the default format to an open file, which need not be seekable."""
+    def encode(self, file: BinaryIO, samples: Samples, *, signal: SignalConfig | None = None) -> None:
+        """Write samples in the default format to an open file, which need not be seekable; `signal` as in `write`."""
 
     def previews(self, samples: Samples) -> list[Preview]:
         """Images that show samples with shape (…, y, x, channels) in a figure, at least one."""

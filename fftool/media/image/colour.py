@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 COLOUR_SPACES = {"gray": b"GRAY", "rgb": b"RGB ", "cmyk": b"CMYK"}  # as a profile names them
 COLOUR_SPACE_FIELD = slice(16, 20)  # in the header of a profile (ICC.1:2022, table 17)
 CURVE_POINTS = 4096
+DATE_FIELD, DATE = slice(24, 36), struct.pack(">6H", 2000, 1, 1, 0, 0, 0)
 
 
 def srgb_to_linear(values: NDArray[Any]) -> NDArray[Any]:
@@ -43,6 +45,19 @@ def cmyk_to_srgb(samples: NDArray[Any], profile: bytes | None) -> NDArray[Any]:
         return converted
     height, width, _ = samples.shape
     return np.asarray(Image.frombytes("CMYK", (width, height), samples.tobytes()).convert("RGB"))
+
+
+def is_profile(profile: bytes | None, space: str) -> bool:
+    """Whether this is a valid ICC profile for that colour space."""
+    channels = {"gray": 1, "rgb": 3, "cmyk": 4}[space]
+    return _convert(np.zeros((1, 1, channels), np.uint8), profile, space) is not None
+
+
+def srgb_profile() -> bytes:
+    """ICC profile of sRGB: the same bytes on every day."""
+    profile = bytearray(imagecodecs.cms_profile("srgb"))
+    profile[DATE_FIELD] = DATE
+    return bytes(profile)
 
 
 def described_profile(

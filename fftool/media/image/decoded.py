@@ -17,7 +17,8 @@ from PIL import ExifTags, Image
 
 from fftool.errors import LargeFileError, MediaError, MissingPackageError, UnsupportedFileError
 from fftool.interrupts import uninterrupted
-from fftool.media.image.colour import cmyk_to_srgb, to_srgb
+from fftool.media.image.colour import cmyk_to_srgb, is_profile, to_srgb
+from fftool.media.image.metadata import kept
 
 MAX_PIXELS = 178_956_970  # the limit of Pillow too
 
@@ -35,18 +36,32 @@ class DecodeError(Exception):
 
 @dataclass(frozen=True)
 class Decoded:
-    """Samples with shape (height, width) or (height, width, channels), and what it takes to display them."""
+    """Samples with shape (height, width) or (height, width, channels), what it takes to display them, and metadata."""
 
     samples: NDArray[Any]
     profile: bytes | None = None  # ICC
     orientation: object = 1  # EXIF, any value that a file may hold
     is_cmyk: bool = False
     is_light: bool = False  # scene-linear, and not as a display shows it
+    exif: object = None  # a block of bytes, if there is one
+    xmp: object = None
+
+    @property
+    def _is_shown(self) -> bool:
+        """Whether the samples are colours of a display; other numbers have no colour space."""
+        return self.samples.dtype in (np.uint8, np.uint16)
+
+    @property
+    def metadata(self) -> dict[str, bytes]:
+        """What a checkpoint keeps of the metadata."""
+        has_colours = self._is_shown and self.samples.ndim == 3 and self.samples.shape[2] > 2
+        has_profile = has_colours and is_profile(self.profile, "cmyk" if self.is_cmyk else "rgb")
+        return kept(self.exif, self.xmp, has_profile)
 
     def upright_srgb(self) -> NDArray[Any]:
         """Samples with shape (height, width, channels), in sRGB, turned as a viewer shows them."""
         samples = self.samples if self.samples.ndim == 3 else self.samples[:, :, np.newaxis]
-        if samples.dtype in (np.uint8, np.uint16):  # other values have no colour space
+        if self._is_shown:
             samples = (cmyk_to_srgb if self.is_cmyk else to_srgb)(samples, self.profile)
         if self.orientation in TRANSPOSED:
             samples = samples.swapaxes(0, 1)

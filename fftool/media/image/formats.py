@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-from fftool.config import DEFAULT_QUALITY
+from fftool.config import DEFAULT_QUALITY, MAX_METADATA
 from fftool.errors import FormatError
 from fftool.media.base import Format
 
@@ -29,6 +29,7 @@ class ImageFormat(Format):
     longest_side: int = 2**31 - 1  # pixels
     full_chroma: dict[str, Any] = field(default_factory=dict)  # encoder options that keep the resolution of colours
     lossless: dict[str, Any] = field(default_factory=dict)  # encoder options, where a lossy format can be so
+    longest_metadata: int = MAX_METADATA  # bytes of EXIF or of XMP, with their mark
 
     def encodings(self, channels: int, quality: int | None) -> list[dict[str, Any]]:
         """Options for the encoder: the smallest file is kept where there are several."""
@@ -77,6 +78,7 @@ FORMATS = (
         has_quality=True,
         longest_side=65535,
         full_chroma={"subsampling": 0},
+        longest_metadata=65533,
     ),
     # Lossy WebP always halves the resolution of colours. Pixel art and line drawings are smaller without loss.
     ImageFormat(

@@ -33,7 +33,7 @@ def decode(file: BinaryIO) -> Decoded:
     profile = image.info.get("icc_profile") or _described_profile(image.info.get("nclx_profile"))
     bits = image.info["bit_depth"]
     samples: NDArray[Any] = np.asarray(image)
-    return Decoded(to_full_range(samples, bits), profile)
+    return Decoded(to_full_range(samples, bits), profile, exif=image.info.get("exif"), xmp=image.info.get("xmp"))
 
 
 def _described_profile(colours: dict[str, Any] | None) -> bytes | None:

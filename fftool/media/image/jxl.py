@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -11,6 +12,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from fftool.config import MAX_METADATA
 from fftool.errors import DamagedFileError, UnsupportedFileError
 from fftool.media.image import pillow
 from fftool.media.image.colour import described_profile
@@ -78,7 +80,7 @@ def decode(file: BinaryIO) -> Decoded:
     samples: NDArray[Any] = imagecodecs.jpegxl_decode(data, index=0)
     if samples.dtype.kind != "u":
         raise DecodeError(UnsupportedFileError, f"JPEG XL with samples of {samples.dtype}, expected 1 to 16 bits")
-    return Decoded(to_full_range(samples, header.bits), header.profile)
+    return Decoded(to_full_range(samples, header.bits), header.profile, exif=_exif(data), xmp=_box(data, b"xml "))
 
 
 def _decode_jpeg(data: bytes) -> Decoded:
@@ -115,6 +117,23 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         end = at + max(size, head) if size else len(data)
         yield name, data[at + head : end]
         at = end
+
+
+def _box(data: bytes, wanted: bytes) -> bytes | None:
+    """Body of the first box of that name in a container, decompressed."""
+    for name, body in _boxes(data) if data.startswith(CONTAINER) else ():
+        if name == wanted:
+            return body
+        if name == b"brob" and body.startswith(wanted):
+            with suppress(imagecodecs.BrotliError):
+                return bytes(imagecodecs.brotli_decode(body[4:], out=MAX_METADATA))
+    return None
+
+
+def _exif(data: bytes) -> bytes | None:
+    """Block of EXIF, which follows its place in the box."""
+    body = _box(data, b"Exif")
+    return body[4 + int.from_bytes(body[:4], "big") :] if body else None
 
 
 class Bits:

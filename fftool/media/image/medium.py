@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -28,6 +28,7 @@ from fftool.values import from_samples, to_samples, value_range
 
 if TYPE_CHECKING:
     from fftool.media.image.decoded import Decoded
+    from fftool.media.image.metadata import Metadata
 
 SHAPE = ("height", "width", "channels")
 
@@ -63,7 +64,14 @@ class ImageMedium(Medium):
             except SignalError as error:
                 raise UnsupportedFileError(path, str(error)) from error
             samples = to_samples(samples, values)
-        return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name, values=values)
+        return Signal(
+            samples,
+            axes=self.axes,
+            source=source_name(path),
+            medium=self.name,
+            values=values,
+            metadata=decoded.metadata,
+        )
 
     def write(
         self,
@@ -84,7 +92,7 @@ class ImageMedium(Medium):
         first = as_samples(next(bands), *SHAPE, dtypes=RENDERED_DTYPES.values())
         bits = 8 * first.dtype.itemsize
         image_format.check(shape, bits, quality)
-        bands = chain([first], bands)
+        bands, metadata = chain([first], bands), _metadata(signal, shape)
         if image_format.streams:
             with uninterrupted():
                 from fftool.media.image import tiff
@@ -94,14 +102,15 @@ class ImageMedium(Medium):
             if values:
                 bands = (from_samples(band, values) for band in bands)
             with replacing(path) as file:
-                tiff.write(file, shape, bands, rows=len(first), dtype=dtype, big=is_large(shape))
+                big = is_large(shape)
+                tiff.write(file, shape, bands, rows=len(first), dtype=dtype, big=big, metadata=metadata)
             return
         samples = first if len(first) == shape[0] else assemble(bands, shape, bits)
         with replacing(path) as file:
             if image_format.is_light:
                 _encode_light(file, samples, image_format, signal.values if signal else None)
             else:
-                _encode(file, samples, image_format, quality)
+                _encode(file, samples, image_format, metadata, quality)
 
     def trainable(self, samples: Samples, split: Split | None = None) -> Samples:
         """The same image with its visible colours bled into the invisible part."""
@@ -115,14 +124,14 @@ class ImageMedium(Medium):
         """The image with its colours multiplied by alpha."""
         return premultiplied(samples)
 
-    def encode(self, file: BinaryIO, samples: Samples) -> None:
+    def encode(self, file: BinaryIO, samples: Samples, *, signal: SignalConfig | None = None) -> None:
         """Write samples with shape (height, width, channels) as a PNG to an open file, which need not be seekable.
 
         Raises SignalError and FormatError.
         """
         samples = as_samples(samples, *SHAPE)
         PNG.check(samples.shape, 8 * samples.dtype.itemsize)
-        _encode(file, samples, PNG)
+        _encode(file, samples, PNG, _metadata(signal, samples.shape))
 
 
 _MEDIUM = ImageMedium()
@@ -133,7 +142,8 @@ def read_image(path: str | Path) -> Signal:
 
     Grey gives 1 channel, grey with alpha 2, RGB 3, RGB with alpha 4. Palettes and CMYK are converted to RGB, and
     colours with an ICC profile to sRGB. PNG, TIFF and JPEG XL keep 16 bits, and so does grey in other formats. HEIC
-    with 10 or 12 bits, and raw files, are read with 16, and everything else with 8.
+    with 10 or 12 bits, and raw files, are read with 16, and everything else with 8. `metadata` of the signal has `exif`
+    and `xmp` without what tells about the stored pixels, and `icc` where colours were described by a valid profile.
 
     Raises ReadError if the file is missing or may not be read, and MediaError if it is not an image (the subclass
     UnknownFormatError), is damaged (DamagedFileError), is animated or has unusual samples (UnsupportedFileError), has
@@ -143,17 +153,24 @@ def read_image(path: str | Path) -> Signal:
     return _MEDIUM.read(Path(path))
 
 
-def write_image(path: str | Path, samples: Samples, *, quality: int | None = None) -> None:
+def write_image(
+    path: str | Path, samples: Samples, *, quality: int | None = None, metadata: Mapping[str, bytes] | None = None
+) -> None:
     """Write an image with shape (height, width, channels), uint8 or uint16, in the format that the suffix names.
 
     `quality`, 1 to 100 and 95 unless given, is for JPEG, WebP and AVIF. JPEG and AVIF keep the resolution of colours;
-    WebP halves it, but has no loss at all with a quality of 100, or where that makes the file no larger.
+    WebP halves it, but has no loss at all with a quality of 100, or where that makes the file no larger. `metadata` is
+    that of a signal; what the format cannot hold, or is malformed, is left out.
 
     Raises SignalError for other arrays, FormatError if the format cannot hold the image or has no quality,
-    SettingError for a quality out of range, and WriteError if the file cannot be written.
+    SettingError for a quality out of range and for metadata that is no mapping of names to bytes, and WriteError if the
+    file cannot be written.
     """
     samples = as_samples(samples, *SHAPE)
-    _MEDIUM.write(Path(path), samples.shape, iter([samples]), quality=quality)
+    *shape, channels = samples.shape
+    bits, axes = 8 * samples.dtype.itemsize, _MEDIUM.axes
+    signal = SignalConfig(axes=axes, shape=tuple(shape), channels=channels, bits=bits, metadata=metadata or {})
+    _MEDIUM.write(Path(path), samples.shape, iter([samples]), signal=signal, quality=quality)
 
 
 def _decode(path: Path) -> tuple[Decoded, NDArray[Any]]:
@@ -182,6 +199,13 @@ def _decode(path: Path) -> tuple[Decoded, NDArray[Any]]:
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
+def _metadata(signal: SignalConfig | None, shape: tuple[int, ...]) -> Metadata:
+    with uninterrupted():
+        from fftool.media.image.metadata import to_write
+
+    return to_write(signal, shape[2])
+
+
 def _encode_light(file: BinaryIO, samples: Samples, image_format: ImageFormat, values: ValueRange | None) -> None:
     """Write float32 samples as light: the values that they stand for, or that of a display which shows them."""
     with uninterrupted():
@@ -191,24 +215,31 @@ def _encode_light(file: BinaryIO, samples: Samples, image_format: ImageFormat, v
     file.write(hdr.encode_radiance(light) if image_format is RADIANCE else hdr.encode_exr(light))
 
 
-def _encode(file: BinaryIO, samples: Samples, image_format: ImageFormat, quality: int | None = None) -> None:
+def _encode(
+    file: BinaryIO, samples: Samples, image_format: ImageFormat, metadata: Metadata, quality: int | None = None
+) -> None:
     """Write an image to an open file in any format but TIFF."""
     with uninterrupted():
         import imageio.plugins.pillow  # noqa: F401  # or else `imwrite` imports it
         import imageio.v3 as iio
         from imagecodecs import png_encode
 
+        from fftool.media.image import png
+
         with suppress(ImportError):
             import_module("pillow_heif")  # or else imageio imports it when it writes, if it is installed
 
-    encodings = image_format.encodings(samples.shape[-1], quality)
+    chunks = png.metadata_chunks(metadata) if image_format is PNG else b""
+    options = metadata.options(image_format.longest_metadata) if image_format is not PNG else {}
+    encodings = [each | options for each in image_format.encodings(samples.shape[-1], quality)]
     if samples.shape[-1] == 1:
         samples = samples[:, :, 0]
-    if samples.dtype == np.uint16:  # only PNG holds 16 bits here, and Pillow writes only 8
-        file.write(png_encode(np.ascontiguousarray(samples)))
-        return
     write = partial(iio.imwrite, image=samples, plugin="pillow", extension=image_format.suffixes[0], is_batch=False)
-    if len(encodings) > 1:
-        file.write(min((write("<bytes>", **options) for options in encodings), key=len))
+    if samples.dtype == np.uint16:  # only PNG holds 16 bits here, and Pillow writes only 8
+        data = png_encode(np.ascontiguousarray(samples))
+    elif chunks or len(encodings) > 1:
+        data = min((write("<bytes>", **options) for options in encodings), key=len)
     else:
         write(file, **encodings[0])
+        return
+    file.writelines((data[: png.HEADER_END], chunks, memoryview(data)[png.HEADER_END :]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -46,16 +47,17 @@ def _decode(file: BinaryIO) -> Decoded:
         check_size(*image.size)  # Pillow checks it too, unless the program has turned that off
         if image.format != "MPO":  # a camera's still image, followed by a preview
             check_count(getattr(image, "n_frames", 1))
-        orientation, profile = exif_orientation(image.info.get("exif")), image.info.get("icc_profile")
+        exif, profile = image.info.get("exif"), image.info.get("icc_profile")
+        described = partial(Decoded, orientation=exif_orientation(exif), exif=exif, xmp=image.info.get("xmp"))
         if image.format == "JPEG2000":
             _check_jpeg_2000_depth(file, (8, 16) if image.mode == "I;16" else (8,))
         if image.mode.startswith("I"):
-            return Decoded(_to_uint16(np.asarray(image)), orientation=orientation)
+            return described(_to_uint16(np.asarray(image)))
         if image.mode == "CMYK":
-            return Decoded(np.asarray(image), profile, orientation, is_cmyk=True)
+            return described(np.asarray(image), profile, is_cmyk=True)
         mode = CONVERTED_MODES.get(image.mode, image.mode)
         mode = ALPHA_MODES.get(mode, mode) if image.has_transparency_data else mode
-        return Decoded(np.asarray(image.convert(mode)), profile, orientation)
+        return described(np.asarray(image.convert(mode)), profile)
 
 
 def _check_jpeg_2000_depth(file: BinaryIO, exact: tuple[int, ...]) -> None:

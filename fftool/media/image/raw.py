@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
+from fftool.media.image import exif
 from fftool.media.image.decoded import Decoded, DecodeError, check_size, optional_module
 
 # Of Olympus, Panasonic, Fujifilm, Canon, Minolta and Sigma. `tiff` and `reading` recognize other raw files.
@@ -37,11 +38,13 @@ def decode(file: BinaryIO) -> Decoded:
         with _no_messages(), rawpy.RawPy() as image:
             image.open_buffer(file)
             check_size(image.sizes.raw_width, image.sizes.raw_height)
-            return Decoded(image.postprocess(output_bps=16, use_camera_wb=True, gamma=SRGB_CURVE))
+            samples = image.postprocess(output_bps=16, use_camera_wb=True, gamma=SRGB_CURVE)
     except (rawpy.LibRawFileUnsupportedError, rawpy.LibRawNotImplementedError) as error:
         raise DecodeError(UnsupportedFileError, "a camera's raw file of a kind that LibRaw does not read") from error
     except rawpy.LibRawError as error:
         raise DecodeError(DamagedFileError, "damaged: LibRaw cannot develop this raw file") from error
+    tags = exif.read(file)  # most raw files are built as a TIFF
+    return Decoded(samples, exif=tags and tags.of_srgb().block())
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from math import prod
@@ -12,11 +13,13 @@ import numpy as np
 import tifffile
 from numpy.typing import DTypeLike, NDArray
 from PIL import Image
-from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffPage
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, RESUNIT, TiffPage
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
-from fftool.media.image import raw
+from fftool.media.image import exif, raw
 from fftool.media.image.decoded import Decoded, DecodeError, check_count, check_size
+from fftool.media.image.exif import Directory, Layout, Value
+from fftool.media.image.metadata import Metadata
 from fftool.signal import Samples
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -53,6 +56,9 @@ DNG_VERSION = 50706
 RAW_COLOURS = (PHOTOMETRIC.CFA, PHOTOMETRIC.LINEAR_RAW)
 RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # Canon's, and Phase One's
 MARK = slice(8, 12)
+XMP = 700
+RESOLUTION_UNITS = ((1,), (2,), (3,))  # none, inch, centimetre
+PARTS = {exif.EXIF: "ExifTag", exif.GPS: "GPSTag"}  # by name, as tifffile takes no numbers of tags that hold places
 
 
 def decode(file: BinaryIO) -> Decoded:
@@ -77,6 +83,8 @@ def decode(file: BinaryIO) -> Decoded:
                 profile if isinstance(profile, bytes) else None,
                 _valueof(page, pages[0], "Orientation"),
                 is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
+                exif=_exif(file),
+                xmp=_valueof(page, pages[0], "XMP"),
             )
     return raw.decode(file)
 
@@ -123,6 +131,11 @@ def _main_page(pages: list[TiffPage], nested: list[TiffPage], count: int) -> Tif
 def _valueof(page: TiffPage, first: TiffPage, tag: str) -> object:
     """Value of a tag, which a nested page may leave to the first one."""
     return page.tags.valueof(tag, first.tags.valueof(tag))
+
+
+def _exif(file: BinaryIO) -> bytes | None:
+    tags = exif.read(file)
+    return tags.block() if tags else None
 
 
 def _check_page(page: TiffPage) -> None:
@@ -229,7 +242,14 @@ def _unpremultiply(samples: NDArray[Any]) -> NDArray[Any]:
 
 
 def write(
-    file: BinaryIO, shape: tuple[int, ...], bands: Iterable[Samples], *, rows: int, dtype: DTypeLike, big: bool
+    file: BinaryIO,
+    shape: tuple[int, ...],
+    bands: Iterable[Samples],
+    *,
+    rows: int,
+    dtype: DTypeLike,
+    big: bool,
+    metadata: Metadata,
 ) -> None:
     """Write an image with that shape (height, width, channels), as a BigTIFF if `big`.
 
@@ -246,4 +266,44 @@ def write(
             planarconfig="contig" if channels > 1 else None,
             extrasamples=["unassalpha"] if channels in (2, 4) else None,
             metadata=None,
+            iccprofile=metadata.profile,
+            **_tags(file, Layout(tiff.tiff.byteorder, big), metadata),
         )
+
+
+def _tags(file: BinaryIO, layout: Layout, metadata: Metadata) -> dict[str, Any]:
+    """Options that give a page its EXIF and XMP. Directories within EXIF are written to the file before it."""
+    main = dict(metadata.exif.ordered(layout.order).main) if metadata.exif else {}
+    options = _own_options(main, layout.order)
+    tags = options["extratags"] = list[tuple[int | str, int, int, bytes | int, bool]]()
+    for tag, value in main.items():
+        if isinstance(value, dict):
+            at = file.tell()
+            file.write(layout.pack(value, at))
+            tags.append((PARTS[tag], exif.LONG, 1, at, True))
+        else:
+            data = value.data.rstrip(b"\0") if value.kind == exif.ASCII else value.data  # tifffile ends it again
+            tags.append((tag, value.kind, 0, data, True))
+    if metadata.xmp:
+        tags.append((XMP, exif.BYTE, 0, metadata.xmp, True))
+    return options
+
+
+def _own_options(main: Directory, order: str) -> dict[str, Any]:
+    """Options of their own that tifffile has for some tags, which are taken out of the others."""
+    options = dict[str, Any]()
+    software = main.pop(exif.SOFTWARE, None)
+    if isinstance(software, Value) and software.kind == exif.ASCII:
+        options["software"] = software.data.rstrip(b"\0")
+    kinds = zip(exif.RESOLUTION, ("II", "II", "H"), strict=True)
+    x, y, unit = (_numbers(main.pop(tag, None), order + kind) for tag, kind in kinds)
+    if x and y and all(x + y) and unit in RESOLUTION_UNITS:
+        options |= {"resolution": (x, y), "resolutionunit": RESUNIT(*unit)}
+    return options
+
+
+def _numbers(value: Value | Directory | None, kind: str) -> tuple[int, ...]:
+    """Numbers in a value, in the notation of `struct`; none if it holds others."""
+    if isinstance(value, Value) and len(value.data) == struct.calcsize(kind):
+        return struct.unpack(kind, value.data)
+    return ()
