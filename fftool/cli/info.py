@@ -66,7 +66,7 @@ def _rows(description: Description) -> dict[str, str]:
         at = description.resume.position
         rows["unfinished"] = f"in epoch {at.epoch + 1}, after {at.step:,} steps; train --resume continues it"
     if result is not None:
-        rows |= quality_rows(result, training.holdout)
+        rows |= quality_rows(result, config)
         rows["loss"] = f"{result.loss:.4f} after {result.epochs} epochs ({result.steps:,} steps)"
         if result.rollbacks:
             rows["rollbacks"] = f"{result.rollbacks}, with a tenth of the learning rate since"

@@ -22,7 +22,7 @@ file_argument = partial(typer.Argument, show_default=False, readable=False)  # f
 File = Annotated[Path, file_argument(metavar="FILE", help="The image to fit; - is standard input.")]
 Files = Annotated[
     list[Path] | None,
-    file_argument(metavar="FILE", help="The image to fit, several, or a folder; - is standard input."),
+    file_argument(metavar="FILE", help="The image or sound to fit, several, or a folder; - is standard input."),
 ]
 Model = Annotated[Path, file_argument(metavar="MODEL", help="The checkpoint to show; - is standard input.")]
 Models = Annotated[

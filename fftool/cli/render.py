@@ -165,7 +165,7 @@ class Rendering:
             "bits": bits,
             "seconds": perf_counter() - start,
         }
-        show = partial(_show, document, medium.describe_size(shape))
+        show = partial(_show, document, f"{medium.describe_size(shape)}, {channels} × {_depth(bits, target.signal)}")
         return Result(document, show, show)
 
     def to_stdout(self, model: Path) -> None:
@@ -187,7 +187,7 @@ class Rendering:
             signal = replace(signal, metadata={})
         with uninterrupted():
             medium = medium_of(model, signal)
-        region = None if self.crop is None else medium.parse_crop(self.crop)
+        region = None if self.crop is None else medium.aligned(medium.parse_crop(self.crop), signal)
         natural = medium.natural_shape(signal, region)
         return Target(medium, signal, medium.parse_size("100%" if self.size is None else self.size, natural), region)
 
@@ -208,10 +208,13 @@ class Rendering:
         return network.to(select_device(self.device))
 
 
-def _show(document: dict[str, Any], size: str, output: Output) -> None:
+def _depth(bits: int, signal: SignalConfig) -> str:
+    return signal.values.dtype if bits == 32 and signal.values else f"{bits} bits"
+
+
+def _show(document: dict[str, Any], description: str, output: Output) -> None:
     output.line(document["output"])
-    details = "{channels} × {bits} bits, rendered in {seconds:.1f} s".format(**document)
-    output.note(f"{size}, {details}")
+    output.note(f"{description}, rendered in {document['seconds']:.1f} s")
 
 
 def _check_stdout(as_json: bool) -> None:

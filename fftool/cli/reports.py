@@ -20,7 +20,6 @@ from fftool.config import (
     DEEP,
     Config,
     Encoding,
-    Holdout,
     ScaleSearch,
     SignalConfig,
     TrainingResult,
@@ -74,7 +73,7 @@ class TrainingReport:
     def _show(self, output: Output) -> None:
         config, progress, training = self.config, self.progress, self.config.training
         rows = signal_row(config.signal) | scale_row(config.encoding, progress.scale_seconds if progress else None)
-        rows |= quality_rows(self.outcome, training.holdout)
+        rows |= quality_rows(self.outcome, config)
         if progress:
             rate = f"{progress.rate:,.0f} {_unit(config)}/s"
             rows["time"] = f"{progress.seconds:.1f} s ({rate} on {training.device}, in {training.precision})"
@@ -87,7 +86,7 @@ class TrainingReport:
 
     def _show_briefly(self, output: Output) -> None:
         output.line(self.output)
-        rows = signal_row(self.config.signal) | quality_rows(self.outcome, self.config.training.holdout)
+        rows = signal_row(self.config.signal) | quality_rows(self.outcome, self.config)
         output.note(", ".join(f"{name} {value}" for name, value in rows.items()))
 
     def _note_missed_target(self) -> None:
@@ -105,7 +104,7 @@ def _unit(config: Config) -> str:
 def signal_row(signal: SignalConfig) -> dict[str, str]:
     """Row on the signal: its size, channels and bit depth."""
     medium = media.get(signal.medium)
-    return {medium.noun: f"{medium.describe_size(signal.shape)}, {signal.channels} × {signal.bits} bits"}
+    return {medium.noun: medium.describe(signal)}
 
 
 def scale_row(encoding: Encoding, seconds: float | None = None) -> dict[str, str]:
@@ -135,13 +134,13 @@ def scale_json(scale: Iterable[float]) -> float | list[float] | None:
     return scales if len(scales) > 1 else scales[0] if scales else None
 
 
-def quality_rows(result: TrainingResult, holdout: Holdout) -> dict[str, str]:
-    """PSNR and SSIM as users read them."""
+def quality_rows(result: TrainingResult, config: Config) -> dict[str, str]:
+    """PSNR and SSIM as users read them; signals with a single axis have no SSIM."""
+    holdout = config.training.holdout
     reason = "no 7×7 window fits" if holdout in ("none", "lattice") else "the trained samples form no grid"
-    rows = {
-        "PSNR": _psnr_text(result.psnr),
-        "SSIM": f"none: {reason}" if result.ssim is None else f"{result.ssim:.4f}",
-    }
+    rows = {"PSNR": _psnr_text(result.psnr)}
+    if len(config.signal.axes) > 1:
+        rows["SSIM"] = f"none: {reason}" if result.ssim is None else f"{result.ssim:.4f}"
     if holdout != "none":
         rows["held-out PSNR"] = _psnr_text(result.holdout_psnr)
     return rows

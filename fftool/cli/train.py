@@ -26,7 +26,7 @@ from fftool.interrupts import uninterrupted
 from fftool.pipes import is_pipe
 
 DEFAULT_OUTPUT = Path("model.st")
-IMAGES = inputs.Kind("image", media.readable_suffixes)
+IMAGES = inputs.Kind("image or sound", media.readable_suffixes)
 
 
 @with_training_options
@@ -53,7 +53,7 @@ def train(
     skip_existing: options.SkipExisting = False,
     as_json: options.Json = False,
 ) -> None:
-    """Fit a network to an image and save it as a checkpoint.
+    """Fit a network to an image or a sound and save it as a checkpoint.
 
     Ctrl-C stops early and saves what has been trained.
 

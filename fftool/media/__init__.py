@@ -28,8 +28,12 @@ def _image() -> Medium:
     return import_module("fftool.media.image.medium").ImageMedium()  # type: ignore[no-any-return]
 
 
+def _audio() -> Medium:
+    return import_module("fftool.media.audio.medium").AudioMedium()  # type: ignore[no-any-return]
+
+
 # Asked in this order, so that images come last: they take every file, and say what is wrong with it.
-_MEDIA: dict[str, Callable[[], Medium]] = {DEFAULT_MEDIUM: _image}
+_MEDIA: dict[str, Callable[[], Medium]] = {"audio": _audio, DEFAULT_MEDIUM: _image}
 
 
 def register(name: str, factory: Callable[[], Medium]) -> None:
@@ -60,8 +64,8 @@ def suffixes() -> tuple[str, ...]:
 
 
 def readable_suffixes() -> tuple[str, ...]:
-    """Suffixes by which files in a folder are taken for signals of any medium."""
-    return tuple(suffix for name in _MEDIA for suffix in get(name).readable_suffixes)
+    """Suffixes by which files in a folder are taken for signals of any medium, those of images first."""
+    return tuple(suffix for name in reversed(_MEDIA) for suffix in get(name).readable_suffixes)
 
 
 def of(signal: SignalConfig) -> Medium:

@@ -222,6 +222,14 @@ class Medium(ABC):
         extents = reversed(region.extent)
         return tuple(length * extent * zoom for length, extent in zip(signal.shape, extents, strict=True))
 
+    def aligned(self, region: Region, signal: SignalConfig) -> Region:
+        """The region to render for one that was asked for."""
+        return region
+
+    def describe(self, signal: SignalConfig) -> str:
+        """Signal in words: 640x480 pixels, 3 × 8 bits."""
+        return f"{self.describe_size(signal.shape)}, {signal.channels} × {signal.bits} bits"
+
     def count(self, shape: Iterable[int]) -> str:
         """Number of samples in a grid, in words: 1,228,800 pixels."""
         return f"{prod(shape):,} {self.unit}"
