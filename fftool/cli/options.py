@@ -19,7 +19,7 @@ network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
 file_argument = partial(typer.Argument, show_default=False, readable=False)  # fftool checks files itself
 
-File = Annotated[Path, file_argument(metavar="FILE", help="The image to fit; - is standard input.")]
+File = Annotated[Path, file_argument(metavar="FILE", help="The image or sound to fit; - is standard input.")]
 Files = Annotated[
     list[Path] | None,
     file_argument(metavar="FILE", help="The image or sound to fit, several, or a folder; - is standard input."),
