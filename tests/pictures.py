@@ -350,12 +350,14 @@ def among_copies() -> Iterator[Picture]:
     yield Picture("copy-turned.tif", tiff_of((small, REDUCED | {"subifds": 1} | orientation), (rgb, {})), turned)
 
 
-def heic(samples: Array, bits: int = 8, **options: Any) -> bytes:
+def heic(samples: Array, bits: int = 8, profile: bytes | None = None, **options: Any) -> bytes:
     """Samples in a HEIC without loss but that of its colour model."""
     height, width, channels = samples.shape
     mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels] + ("" if bits == 8 else ";16")
     file = io.BytesIO()
     image = pillow_heif.from_bytes(mode, (width, height), samples.tobytes())
+    if profile:
+        image.info.update(icc_profile=profile, icc_profile_type="prof")
     image.save(file, quality=-1, chroma=444, **options)
     return file.getvalue()
 
@@ -376,11 +378,7 @@ def heics() -> Iterator[Picture]:
     several.add_from_pillow(Image.fromarray(rgb))
     several.save(file, quality=-1, chroma=444, primary_index=1)
     yield Picture("second-is-primary.heic", file.getvalue(), rgb, 1)
-    file = io.BytesIO()
-    image = pillow_heif.from_pillow(Image.fromarray(rgb))
-    image.info["icc_profile"], image.info["icc_profile_type"] = adobe, "prof"
-    image.save(file, quality=-1, chroma=444)
-    yield Picture("adobe-rgb.heic", file.getvalue(), adobe_to_srgb(rgb), 6)
+    yield Picture("adobe-rgb.heic", heic(rgb, profile=adobe), adobe_to_srgb(rgb), 6)
     data = heic(rgb, save_nclx_profile=True, color_primaries=12, transfer_characteristics=13)
     yield Picture("p3.heic", data, p3_to_srgb(rgb), 6)
 

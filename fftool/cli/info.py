@@ -14,6 +14,8 @@ from fftool.cli.output import Output
 from fftool.cli.reports import quality_rows, scale_row
 from fftool.config import SignalConfig
 
+METADATA = {"exif": "EXIF", "icc": "sRGB profile", "xmp": "XMP"}  # names as users know them
+
 
 def info(model: options.Model, as_json: options.Json = False) -> None:
     """Show the contents of a checkpoint.
@@ -85,6 +87,6 @@ def _origin_rows(signal: SignalConfig) -> dict[str, str]:
     if signal.spacing:
         rows["spacing"] = ", ".join(map(format_number, reversed(signal.spacing)))
     if signal.metadata:
-        sizes = (f"{name} ({terminal.format_bytes(len(data))})" for name, data in signal.metadata.items())
-        rows["metadata"] = ", ".join(sizes)
+        names = ", ".join(METADATA.get(name, name) for name in signal.metadata)
+        rows["metadata"] = f"{names} ({terminal.format_bytes(sum(map(len, signal.metadata.values())))})"
     return rows

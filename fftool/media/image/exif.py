@@ -34,15 +34,19 @@ DESCRIPTIVE = {
     *(11, 269, 270, 271, 272, *RESOLUTION, 285, SOFTWARE, 306, 315, 316),
     *(18246, 18249, 32781, 33432, 40091, 40092, 40093, 40094, 40095, 50708, 50735, 50736),
 }
-# In EXIF: CompressedBitsPerPixel, SubjectArea, MakerNote, PixelXDimension, PixelYDimension, FocalPlaneXResolution,
-# FocalPlaneYResolution, FocalPlaneResolutionUnit, SubjectLocation, and space that Windows fills up.
-OF_PIXELS = {0x9102, 0x9214, 0x927C, 0xA002, 0xA003, 0xA20E, 0xA20F, 0xA210, 0xA214, 0xEA1C, 0xEA1D}
+# In the others: CompressedBitsPerPixel, SubjectArea, MakerNote, PixelXDimension, PixelYDimension,
+# FocalPlaneXResolution, FocalPlaneYResolution, FocalPlaneResolutionUnit, SubjectLocation, RelatedImageWidth,
+# RelatedImageLength, and space that Windows fills up; and tags that point to directories which belong elsewhere.
+OF_PIXELS = {0x9102, 0x9214, 0x927C, 0xA002, 0xA003, 0xA20E, 0xA20F, 0xA210, 0xA214, 0x1001, 0x1002, 0xEA1C, 0xEA1D}
+POINTERS = {330, EXIF, GPS, INTEROP}
 COLOUR_SPACE = 0xA001
 
-BYTE, ASCII, SHORT, LONG = 1, 2, 3, 4
+BYTE, ASCII, SHORT, LONG, RATIONAL, SIGNED_RATIONAL, POINTER = 1, 2, 3, 4, 5, 10, 13
 # Bytes of a number, by type.
-UNITS = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
-SIZES = UNITS | {5: 8, 10: 8}  # a rational has two numbers
+UNITS = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, RATIONAL: 4, SIGNED_RATIONAL: 4, POINTER: 4}
+UNITS |= {6: 1, 7: 1, 8: 2, 9: 4, 11: 4, 12: 8}  # signed, undefined, and floating-point numbers
+SIZES = UNITS | {RATIONAL: 8, SIGNED_RATIONAL: 8}  # with two numbers each
+EXPECTED = {282: (RATIONAL, 8), 283: (RATIONAL, 8), 296: (SHORT, 2)}  # or else Pillow may fail to open a JPEG
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ class _Reader:
         found: Directory = {}
         for tag, kind, count, data in self.entries(at):
             size, is_part = count * SIZES.get(kind, 0), tag in PARTS.get(part, ())
-            if tag in found or not 0 < size <= self.left or not (is_part or _is_kept(tag, part)):
+            if tag in found or not 0 < size <= self.left or not (is_part or _is_kept(tag, kind, size, part)):
                 continue
             if size > len(data):
                 data = self.take(self.layout.offset.unpack(data)[0], size)
@@ -192,5 +196,9 @@ class _Reader:
         return int.from_bytes(data, "little" if self.layout.order == "<" else "big")
 
 
-def _is_kept(tag: int, part: int) -> bool:
-    return tag in DESCRIPTIVE if part == MAIN else part != EXIF or tag not in OF_PIXELS
+def _is_kept(tag: int, kind: int, size: int, part: int) -> bool:
+    if kind == POINTER:
+        return False
+    if part == MAIN:
+        return tag in DESCRIPTIVE and EXPECTED.get(tag, (kind, size)) == (kind, size)
+    return tag not in OF_PIXELS and tag not in POINTERS

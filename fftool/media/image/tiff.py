@@ -58,6 +58,7 @@ RAW_MARKS = (b"CR\2\0", b"IIII", b"MMMM")  # Canon's, and Phase One's
 MARK = slice(8, 12)
 XMP = 700
 RESOLUTION_UNITS = ((1,), (2,), (3,))  # none, inch, centimetre
+RATIONALS = {exif.RATIONAL: "I", exif.SIGNED_RATIONAL: "i"}  # numbers in each, in the notation of `struct`
 PARTS = {exif.EXIF: "ExifTag", exif.GPS: "GPSTag"}  # by name, as tifffile takes no numbers of tags that hold places
 
 
@@ -275,12 +276,15 @@ def _tags(file: BinaryIO, layout: Layout, metadata: Metadata) -> dict[str, Any]:
     """Options that give a page its EXIF and XMP. Directories within EXIF are written to the file before it."""
     main = dict(metadata.exif.ordered(layout.order).main) if metadata.exif else {}
     options = _own_options(main, layout.order)
-    tags = options["extratags"] = list[tuple[int | str, int, int, bytes | int, bool]]()
+    tags = options["extratags"] = list[tuple[int | str, int, int, bytes | int | tuple[int, ...], bool]]()
     for tag, value in main.items():
         if isinstance(value, dict):
             at = file.tell()
             file.write(layout.pack(value, at))
             tags.append((PARTS[tag], exif.LONG, 1, at, True))
+        elif value.kind in RATIONALS:  # tifffile counts packed ones twice
+            numbers = _numbers(value, layout.order, RATIONALS[value.kind])
+            tags.append((tag, value.kind, len(numbers) // 2, numbers, True))
         else:
             data = value.data.rstrip(b"\0") if value.kind == exif.ASCII else value.data  # tifffile ends it again
             tags.append((tag, value.kind, 0, data, True))
@@ -295,15 +299,15 @@ def _own_options(main: Directory, order: str) -> dict[str, Any]:
     software = main.pop(exif.SOFTWARE, None)
     if isinstance(software, Value) and software.kind == exif.ASCII:
         options["software"] = software.data.rstrip(b"\0")
-    kinds = zip(exif.RESOLUTION, ("II", "II", "H"), strict=True)
-    x, y, unit = (_numbers(main.pop(tag, None), order + kind) for tag, kind in kinds)
+    kinds = zip(exif.RESOLUTION, "IIH", strict=True)
+    x, y, unit = (_numbers(main.pop(tag, None), order, kind) for tag, kind in kinds)
     if x and y and all(x + y) and unit in RESOLUTION_UNITS:
         options |= {"resolution": (x, y), "resolutionunit": RESUNIT(*unit)}
     return options
 
 
-def _numbers(value: Value | Directory | None, kind: str) -> tuple[int, ...]:
-    """Numbers in a value, in the notation of `struct`; none if it holds others."""
-    if isinstance(value, Value) and len(value.data) == struct.calcsize(kind):
-        return struct.unpack(kind, value.data)
-    return ()
+def _numbers(value: Value | Directory | None, order: str, kind: str) -> tuple[int, ...]:
+    """Numbers in a value, of that kind in the notation of `struct`; none where there is no value."""
+    if not isinstance(value, Value):
+        return ()
+    return struct.unpack(f"{order}{len(value.data) // struct.calcsize(kind)}{kind}", value.data)
