@@ -168,6 +168,14 @@ def test_tiff_has_metadata_where_tifffile_looks(tmp_path, run, model):
         assert ElementTree.fromstring(found["XMP"].value) is not None
 
 
+def test_tiff_without_metadata_has_none(tmp_path):
+    """Writers fill in what they have to: a resolution without a unit, and their name."""
+    write_image(tmp_path / "a.tif", RGB)
+    tifffile.imwrite(tmp_path / "b.tif", RGB, software="", metadata=None)
+    for name in ("a.tif", "b.tif"):
+        assert read_image(tmp_path / name).metadata == {}
+
+
 def test_bigtiff_has_metadata(tmp_path, monkeypatch, model):
     monkeypatch.setattr("fftool.media.image.formats.MAX_WHOLE_PIXELS", 10)
     write_image(tmp_path / "a.tif", RGB, metadata=fftool.load(model).config.signal.metadata)

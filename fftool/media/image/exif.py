@@ -151,6 +151,9 @@ def read(file: BinaryIO) -> Exif | None:
     layout = Layout(order, version == BIG)
     (at,) = layout.offset.unpack(head[8:16] if layout.big else head[4:8])
     main = _Reader(file, layout).directory(at, MAIN)
+    unit = main.get(RESOLUTION[-1])
+    if isinstance(unit, Value) and unit.data.strip(b"\0") == b"\1":  # none, as in every TIFF that was given none
+        main = {tag: value for tag, value in main.items() if tag not in RESOLUTION}
     return Exif(order, main) if main else None
 
 

@@ -295,8 +295,8 @@ def _tags(file: BinaryIO, layout: Layout, metadata: Metadata) -> dict[str, Any]:
 
 def _own_options(main: Directory, order: str) -> dict[str, Any]:
     """Options of their own that tifffile has for some tags, which are taken out of the others."""
-    options = dict[str, Any]()
     software = main.pop(exif.SOFTWARE, None)
+    options: dict[str, Any] = {"software": ""}  # or tifffile names itself
     if isinstance(software, Value) and software.kind == exif.ASCII:
         options["software"] = software.data.rstrip(b"\0")
     kinds = zip(exif.RESOLUTION, "IIH", strict=True)
