@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 FFTOOL := $(BIN)/fftool
 
-.PHONY: demo pictures homework test lint types readme clean
+.PHONY: demo pictures homework test test-gpu lint types readme clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -37,6 +37,10 @@ homework: .venv/installed
 
 test: .venv/developing
 	$(BIN)/pytest
+
+# On a machine with a GPU, and a torch for it: what needs one.
+test-gpu: .venv/developing
+	CUDA_VISIBLE_DEVICES=0 $(BIN)/pytest tests/test_cuda.py
 
 lint: .venv/developing
 	$(BIN)/ruff format --check

@@ -13,6 +13,7 @@ from pathlib import Path
 # Several test processes share few cores: threads that wait for each other would take most of the time.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["COLUMNS"] = "100"
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")  # `--device auto` is the CPU; `make test-gpu` says otherwise
 
 import hypothesis
 import numpy as np
