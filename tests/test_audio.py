@@ -19,7 +19,7 @@ from fftool.values import from_samples
 
 RATE, LENGTH = 8000, 800
 AUDIO = media.get("audio")
-FIT = ("--hidden", 64, "--epochs", 60, "--precision", "float32")
+FIT = ("--hidden", 64, "--dimension", 32, "--epochs", 40, "--precision", "float32")
 PEAKS = {"uint8": 127, "int16": 2**15 - 1, "int32": 2**31 - 1, "float32": 1, "float64": 1}
 
 
@@ -54,8 +54,9 @@ def model(tmp_path_factory):
     (folder / "quiet.wav").write_bytes(wav_bytes(sound(loudness=0.03)))
     fitted = fftool.fit(
         media.open(folder / "quiet.wav"),
-        network=fftool.NetworkConfig(hidden=64),
-        training=fftool.TrainingConfig(epochs=100, precision="float32"),
+        fftool.EncodingConfig(dimension=32),
+        fftool.NetworkConfig(hidden=64),
+        fftool.TrainingConfig(epochs=60, precision="float32"),
     )
     for progress in fitted:
         pass
@@ -164,10 +165,10 @@ def test_samples_without_a_file_have_a_rate_and_full_range(tmp_path):
     assert (rate, amplitudes.tolist()) == (44_100, [0, 255, 128])
 
 
-def test_standard_input_and_output(run_process):
+def test_standard_input_and_output(run_process, run):
     done = run_process("train", "-", *QUICK, stdin=None, input=wav_bytes(sound()), text=False)
     assert done.returncode == 0, done.stderr
-    done = run_process("render", "model.st", "-o", "-", text=False)
+    done = run("render", "model.st", "-o", "-", text=False)
     rate, amplitudes = wavfile.read(io.BytesIO(done.stdout))
     assert (rate, amplitudes.shape, amplitudes.dtype) == (RATE, (LENGTH, 2), np.int16)
 

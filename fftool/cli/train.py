@@ -26,7 +26,7 @@ from fftool.interrupts import uninterrupted
 from fftool.pipes import is_pipe
 
 DEFAULT_OUTPUT = Path("model.st")
-IMAGES = inputs.Kind("image or sound", media.readable_suffixes)
+SIGNALS = inputs.Kind("image or sound", media.readable_suffixes)
 
 
 @with_training_options
@@ -81,7 +81,7 @@ def train(
     options.check_scale_for(context, [settings.encoding])
     if not files:
         raise UsageError("no file to train on", help_hint())
-    fitting, found = Fitting(settings, saving, no_metadata), inputs.several(files, IMAGES)
+    fitting, found = Fitting(settings, saving, no_metadata), inputs.several(files, SIGNALS)
     path = output or (Path() if found.is_batch else DEFAULT_OUTPUT)
     if not (found.is_batch or jobs.is_folder(path)):
         jobs.run_job(found.files[0], fitting.job(found.files[0], path), existing, out)
