@@ -236,13 +236,12 @@ def test_bug_is_reported_in_two_lines(run, model_path, monkeypatch):
     assert len(done.stderr.splitlines()) == 2
 
 
-@pytest.mark.parametrize("place", ["MPLCONFIGDIR", "HOME"])
-def test_figures_ignore_the_settings_and_warnings_of_matplotlib(run, run_process, tmp_path, place):
+def test_figures_ignore_the_settings_and_warnings_of_matplotlib(run, run_process, tmp_path):
     """A notebook's backend, a file of settings in the folder, and no folder to keep a list of fonts in."""
     arguments = ("encode-viz", "--scale", 2, "--dimension", 4, "-o")
     assert run(*arguments, "plain").returncode == 0
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: red\nfont.size: 30\n")
-    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.gone", place: "/proc/nowhere"}
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.gone", "MPLCONFIGDIR": "/proc/nowhere", "HOME": "/proc/nowhere"}
     done = run_process(*arguments, "set", env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("scales.png", "gaussian-2.png"):

@@ -25,7 +25,7 @@ def originals(tmp_path_factory):
     return checkpoints.originals(tmp_path_factory.mktemp("originals"))
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", range(2))
 def test_changed_checkpoints_are_read_or_refused(originals, tmp_path_factory, part):
     """`python -m tests.soak.checkpoints` does the same for longer."""
     signal, real = originals
