@@ -241,7 +241,11 @@ def test_figures_ignore_the_settings_and_warnings_of_matplotlib(run, run_process
     arguments = ("encode-viz", "--scale", 2, "--dimension", 4, "-o")
     assert run(*arguments, "plain").returncode == 0
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: red\nfont.size: 30\n")
-    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.gone", "MPLCONFIGDIR": "/proc/nowhere", "HOME": "/proc/nowhere"}
+    environment = os.environ | {
+        "MPLBACKEND": "module://matplotlib_inline.gone",
+        "MPLCONFIGDIR": "/proc/nowhere",
+        "HOME": "/proc/nowhere",
+    }
     done = run_process(*arguments, "set", env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     for name in ("scales.png", "gaussian-2.png"):
