@@ -134,6 +134,10 @@ class ValueRange(Settings):
     dtype: ValueType = required(choice(ValueType), "type of values")  # of the file
     mu: float = setting(0.0, _check_mu, "μ")
 
+    def __str__(self) -> str:
+        """As users read it: -0.5 to 1.5 (float32)."""
+        return f"{format_number(self.low)} to {format_number(self.high)} ({self.dtype})"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require(math.isfinite(self.high - self.low), "highest value", self.high, "a range that a float can hold")

@@ -20,15 +20,21 @@ from fftool.signal import Samples
 MEDIAN_SHARE = 100  # μ times the median of light: a hundredth of it still has a twentieth of the samples, or more
 CHUNK = 2**22  # values converted at once
 PEAK = 2**16 - 1
+MAX_RANGE = np.finfo(np.float64).max
 
 
 def value_range(values: NDArray[Any], *, is_light: bool = False) -> ValueRange:
-    """Range of an array of numbers, from the lowest to the highest. Raises SignalError if some are not finite."""
+    """Range of an array of numbers, from the lowest to the highest, or from 0 to the only one.
+
+    Raises SignalError if some are not finite, or too far apart.
+    """
     low, high = float(values.min()), float(values.max())
-    if not np.isfinite([low, high, high - low]).all():
+    if not np.isfinite([low, high]).all():
         raise SignalError("some values are not finite: expected numbers")
+    if not np.isfinite(high - low):
+        raise SignalError(f"values are from {low:g} to {high:g}: expected a range below {MAX_RANGE:g}")
     if high == low:
-        high = low + max(1.0, abs(low))
+        low, high = min(low, 0.0), max(high, 0.0) or float(low == 0)
     dtype: Any = values.dtype.name
     if dtype not in get_args(ValueType):
         raise SignalError(f"values are {dtype}: expected one of {', '.join(get_args(ValueType))}")

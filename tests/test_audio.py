@@ -184,6 +184,14 @@ def test_folder_of_sounds_and_their_training_goes_on(run, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-800.wav", "b-800.wav"]
 
 
+def test_same_samples_at_another_rate_are_another_sound(run, tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav_bytes(sound()))
+    assert run("train", "a.wav", *QUICK).returncode == 0
+    (tmp_path / "a.wav").write_bytes(wav_bytes(sound(), 2 * RATE))
+    done = run("train", "--resume", "model.st", "a.wav", "--epochs", 9)
+    fails(done, 1, "is not the signal that the run was trained on: spacing (6.25e-05,), expected (0.000125,)")
+
+
 def test_comparison_draws_waveform_and_spectrogram(run, tmp_path, model):
     (tmp_path / "quiet.wav").write_bytes(wav_bytes(sound(loudness=0.03)))
     done = run("compare", "quiet.wav", model, "--holdout", "0.1", "--scale", 4, *QUICK, "--size", "50%")
@@ -249,7 +257,8 @@ def test_refuses_sounds_in_a_line(run, tmp_path, name):
     (tmp_path / "a.wav").write_bytes(data)
     with pytest.raises(kind, match=problem):
         media.open(tmp_path / "a.wav")
-    fails(run("train", "a.wav", *QUICK), 1, f"error: a.wav: {problem}")
+    hint = "save or copy the file again" if kind is DamagedFileError else "save it as a WAV with 16 bits first"
+    fails(run("train", "a.wav", *QUICK), 1, f"error: a.wav: {problem}", f"hint: {hint}\n")
 
 
 def test_refuses_sounds_that_are_too_long(tmp_path, monkeypatch):

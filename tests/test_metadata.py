@@ -176,6 +176,17 @@ def test_tiff_without_metadata_has_none(tmp_path):
         assert read_image(tmp_path / name).metadata == {}
 
 
+@pytest.mark.parametrize("options", [{}, {"imagej": True}, {"ome": True}], ids=["shaped", "ImageJ", "OME"])
+def test_layout_of_the_original_is_no_description(tmp_path, options):
+    """Programs write the size of the array there, which readers would miss in a rendering."""
+    tifffile.imwrite(tmp_path / "a.tif", RGB, **options)
+    assert b"shape" not in read_image(tmp_path / "a.tif").metadata.get("exif", b"")
+    write_image(tmp_path / "b.tif", RGB[:5], metadata=read_image(tmp_path / "a.tif").metadata)
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert "ImageDescription" not in tiff.pages.first.tags
+        assert tiff.asarray().shape == RGB[:5].shape
+
+
 def test_bigtiff_has_metadata(tmp_path, monkeypatch, model):
     monkeypatch.setattr("fftool.media.image.formats.MAX_WHOLE_PIXELS", 10)
     write_image(tmp_path / "a.tif", RGB, metadata=fftool.load(model).config.signal.metadata)

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tifffile
+from conftest import fails
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imagecodecs import rgbe_decode, rgbe_encode
@@ -49,9 +50,10 @@ def test_light_keeps_its_ratios():
 
 
 def test_constant_values_have_a_range():
-    for value in (0.0, -3.5, 1e30):
+    for value in (0.0, -3.5, 1e30, 1.7e308, -1.7e308, 5e-324):
         values = np.full((2, 2), value, np.float64)
         found = value_range(values)
+        assert 0 in (found.low, found.high)  # black below 0 and white above
         np.testing.assert_array_equal(from_samples(to_samples(values, found), found), values)
 
 
@@ -64,6 +66,11 @@ def test_rendered_values_are_not_rounded_to_samples():
 def test_refuses_numbers_that_are_not_finite(value):
     with pytest.raises(SignalError, match="not finite"):
         value_range(np.array([0, value]))
+
+
+def test_refuses_numbers_that_are_too_far_apart():
+    with pytest.raises(SignalError, match=r"values are from -1.7e\+308 to 1.7e\+308: expected a range below"):
+        value_range(np.array([-1.7e308, 1.7e308]))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
@@ -212,7 +219,13 @@ def test_samples_of_other_values_resume_and_compare(run, tmp_path):
     assert run("compare", "heights.tif", "model.st").returncode == 0
     tifffile.imwrite(tmp_path / "heights.tif", 2 * HEIGHTS)  # the same samples, and other values
     done = run("train", "--resume", "model.st", "heights.tif", "--epochs", 3)
-    assert "is not the signal that the run was trained on: values" in done.stderr
+    low, high = (float(value) for value in (HEIGHTS.min(), HEIGHTS.max()))
+    trained, seen = (f"{factor * low!r} to {factor * high!r} (float32)" for factor in (1, 2))
+    fails(done, 1, f"is not the signal that the run was trained on: values {seen}, expected {trained}")
+    done = run("compare", "heights.tif", "model.st")
+    fails(done, 1, f"model.st: was trained on values from {trained}; heights.tif has values from {seen}")
+    tifffile.imwrite(tmp_path / "grey.tif", np.zeros((12, 16), np.uint8))
+    fails(run("compare", "grey.tif", "model.st"), 1, "grey.tif has samples of 8 bits")
 
 
 def test_library_takes_values_of_a_signal():

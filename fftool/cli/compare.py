@@ -19,7 +19,7 @@ from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
 from fftool.cli.settings import NAMES, TrainingOptions, with_training_options
-from fftool.config import MAX_SHEET_PIXELS, check_scale_count, variants
+from fftool.config import MAX_SHEET_PIXELS, SignalConfig, check_scale_count, variants
 from fftool.errors import SettingError, UnsuitableCheckpointError, shorten
 from fftool.files import check_folder, check_writable
 from fftool.holdout import training_size
@@ -145,10 +145,18 @@ def _check_inputs(signal: Signal, file: Path, checkpoints: list[Path], settings:
                 f"was trained on {_describe(trained.channels, trained.axes)}; "
                 f"{file} has {_describe(signal.channels, signal.axes)}",
             )
+        if trained.values != signal.config.values:
+            raise UnsuitableCheckpointError(
+                path, f"was trained on {_values(trained)}; {file} has {_values(signal.config)}"
+            )
 
 
 def _describe(channels: int, axes: tuple[str, ...]) -> str:
     return f"{channels} channel{'s' if channels > 1 else ''} over {shorten(', '.join(reversed(axes)))}"
+
+
+def _values(signal: SignalConfig) -> str:
+    return f"values from {signal.values}" if signal.values else f"samples of {signal.bits} bits"
 
 
 def _render_shape(medium: Medium, signal: Signal, size: str | None) -> tuple[int, ...] | None:

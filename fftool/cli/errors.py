@@ -50,15 +50,16 @@ MEMORY_HINTS = {
     "reading": "make a smaller copy of the file first",
     "fftool": "close other programs, or use a smaller file or --size",
 }
+SOUNDS = (".wav", ".wave")
 FORMAT_HINTS = {
     "suffix": "name a file with one of these suffixes",
-    "bits": "use --bits with one of these, or a .png or .tiff file",
+    "bits": "use --bits with one of these, or a .tiff file",
     "package": 'pipx inject fftool OpenEXR, or pip install "fftool[formats]"',
     "channels": "use a .tiff or .png file, or save the channels one by one",
     "alpha": "use a .png, .tiff, .webp or .avif file",
     "size": "use a smaller --size, or a .tiff file",
     "memory": "use a .tif file, which is written while it is rendered, or a smaller --size",
-    "quality": "leave --quality out, or use a .jpg, .webp or .avif file",
+    "quality": "leave --quality out: it is for .jpg, .webp and .avif files",
 }
 
 
@@ -68,6 +69,11 @@ def _memory_hint(error: OutOfMemoryError) -> str:
 
 def _format_hint(error: FormatError) -> str:
     return FORMAT_HINTS[error.limit]
+
+
+def _simple_formats(error: errors.MediaError, of_images: str) -> str:
+    """Formats that are read in any case, for a file of that name."""
+    return "WAV with 16 bits" if error.path.suffix.lower() in SOUNDS else of_images
 
 
 def _url_hint(path: Path) -> str:
@@ -112,9 +118,13 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.FileLockedError: lambda error: f"wait until it is done, or {_path_hint(error)}",
     errors.ForeignFileError: "name a new or empty folder",
     WriteError: _path_hint,
-    errors.UnknownFormatError: "save it as a PNG, JPEG, WebP, TIFF or BMP first",
+    errors.UnknownFormatError: lambda error: (
+        f"save it as a {_simple_formats(error, 'PNG, JPEG, WebP, TIFF or BMP')} first"
+    ),
     errors.DamagedFileError: "save or copy the file again",
-    errors.UnsupportedFileError: "save it as a plain PNG or TIFF with one image first",
+    errors.UnsupportedFileError: lambda error: (
+        f"save it as a {_simple_formats(error, 'plain PNG or TIFF with one image')} first"
+    ),
     errors.MissingPackageError: lambda error: (
         f'install it: pipx inject fftool {error.package}, or pip install "fftool[formats]"'
     ),

@@ -82,8 +82,8 @@ def _rows(description: Description) -> dict[str, str]:
 def _origin_rows(signal: SignalConfig) -> dict[str, str]:
     """Rows on what the signal's file had besides its samples."""
     rows = {}
-    if values := signal.values:
-        rows["values"] = f"{format_number(values.low)} to {format_number(values.high)} ({values.dtype})"
+    if signal.values:
+        rows["values"] = str(signal.values)
     if signal.spacing:
         rows["spacing"] = ", ".join(map(format_number, reversed(signal.spacing)))
     if signal.metadata:

@@ -64,7 +64,8 @@ def render(
 ) -> None:
     """Render a checkpoint at any width and height.
 
-    The suffix of the output names its format: png, jpg, webp, avif, tiff or bmp. A tiff may be larger than memory.
+    The suffix of the output names its format: png, jpg, webp, avif, tiff, bmp, hdr or exr; wav for a
+    sound. A tiff may be larger than memory.
 
     A crop without a size is rendered as large as fits into the trained size.
 

@@ -139,7 +139,7 @@ def resume(signal: Signal, run: Run) -> Generator[Progress]:
 
 
 def _check_signal(seen: SignalConfig, trained: SignalConfig) -> None:
-    for name in ("axes", "shape", "channels", "bits", "values"):
+    for name in ("axes", "shape", "channels", "bits", "values", "spacing"):
         value, expected = getattr(seen, name), getattr(trained, name)
         if value != expected:
             raise SignalMismatchError(seen.source, f"{name} {value}, expected {shorten(expected)}")

@@ -29,9 +29,10 @@ PARTS = {MAIN: (EXIF, GPS), EXIF: (INTEROP,)}
 # In MAIN, where the tags of a TIFF are too: ProcessingSoftware, DocumentName, ImageDescription, Make, Model,
 # XResolution, YResolution, PageName, ResolutionUnit, Software, DateTime, Artist, HostComputer, Rating, RatingPercent,
 # ImageID, Copyright, those of Windows (XPTitle and others), UniqueCameraModel, CameraSerialNumber, LensInfo.
-RESOLUTION, SOFTWARE = (282, 283, 296), 305
+DESCRIPTION, RESOLUTION, SOFTWARE = 270, (282, 283, 296), 305
+OF_PROGRAMS = (b"{", b"<", b"ImageJ=", b"SCIFIO=", b"shape=")  # descriptions of an array's layout, not of a picture
 DESCRIPTIVE = {
-    *(11, 269, 270, 271, 272, *RESOLUTION, 285, SOFTWARE, 306, 315, 316),
+    *(11, 269, DESCRIPTION, 271, 272, *RESOLUTION, 285, SOFTWARE, 306, 315, 316),
     *(18246, 18249, 32781, 33432, 40091, 40092, 40093, 40094, 40095, 50708, 50735, 50736),
 }
 # In the others: CompressedBitsPerPixel, SubjectArea, MakerNote, PixelXDimension, PixelYDimension,
@@ -151,7 +152,9 @@ def read(file: BinaryIO) -> Exif | None:
     layout = Layout(order, version == BIG)
     (at,) = layout.offset.unpack(head[8:16] if layout.big else head[4:8])
     main = _Reader(file, layout).directory(at, MAIN)
-    unit = main.get(RESOLUTION[-1])
+    description, unit = main.get(DESCRIPTION), main.get(RESOLUTION[-1])
+    if isinstance(description, Value) and description.data.startswith(OF_PROGRAMS):
+        del main[DESCRIPTION]
     if isinstance(unit, Value) and unit.data.strip(b"\0") == b"\1":  # none, as in every TIFF that was given none
         main = {tag: value for tag, value in main.items() if tag not in RESOLUTION}
     return Exif(order, main) if main else None

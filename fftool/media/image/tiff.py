@@ -148,7 +148,8 @@ def _check_page(page: TiffPage) -> None:
         photometric, compression, dtype = (
             getattr(kind, "name", "unknown") for kind in (page.photometric, page.compression, page.dtype)
         )
-        problem = f"unsupported kind of TIFF: photometric {photometric}, compression {compression}, dtype {dtype}"
+        samples = f"{page.samplesperpixel} × {dtype}"
+        problem = f"unsupported kind of TIFF: photometric {photometric}, compression {compression}, samples {samples}"
         raise DecodeError(UnsupportedFileError, problem)
     # tifffile fills missing pixels with zeros.
     ends = map(sum, zip(page.dataoffsets, page.databytecounts, strict=True))
