@@ -13,6 +13,7 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import OpenEXR
 import pillow_heif
 import tifffile
 from numpy.typing import NDArray
@@ -546,6 +548,13 @@ def refused() -> Iterator[tuple[str, bytes, Refusal]]:
     plain, tiled = tiff(rgb, photometric="rgb"), tiff(rgb, photometric="rgb", tile=(16, 16))
     yield "sparse.tif", with_tags(plain, StripByteCounts=0), INCOMPLETE
     yield "longer.tif", with_tags(plain, ImageLength=2 * HEIGHT), INCOMPLETE
+    with tifffile.TiffFile(io.BytesIO(plain)) as opened:
+        count = opened.pages.first.tags["ImageWidth"].offset + 4
+    yield (
+        "many-widths.tif",
+        claiming(plain, count, struct.pack("<II", 100, 8)),
+        (DamagedFileError, "damaged: its size is"),
+    )
     yield "short-strip.tif", with_tags(plain, ImageLength=2 * HEIGHT, RowsPerStrip=2 * HEIGHT), DAMAGED
     for compression in ("lzw", "zlib", "packbits", "zstd"):
         data = tiff(rgb, photometric="rgb", compression=compression)
@@ -639,21 +648,38 @@ BASES = (  # one of each decoder and layout
 )
 
 
+def exr(light: Array) -> bytes:
+    """Light in an OpenEXR."""
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "light.exr")
+        with OpenEXR.File(header, {"RGB": light}) as file:
+            file.write(str(path))
+        return path.read_bytes()
+
+
+def numbers() -> Iterator[tuple[str, bytes]]:
+    """Files of numbers that are no colours of a display."""
+    light = np.exp(smooth(3) / np.float32(50))
+    yield "light.hdr", imagecodecs.rgbe_encode(light)
+    yield "light.exr", exr(light)
+    yield "heights.tif", tiff(light[..., 0], photometric="minisblack")
+
+
 def broken(flips: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Each of BASES, cut at every eighth of its length, and in as many copies as `flips` with 1 to 3 bits flipped.
+    """Each of BASES and of `numbers`, cut at every eighth of its length, and in as many copies as `flips` with 1 to 3 bits flipped.
 
     In half of these copies, the bits are among the first 64 bytes.
     """
     generator = np.random.default_rng(seed)
-    for picture in whole():
-        if picture.name not in BASES:
-            continue
-        stem, _, suffix = picture.name.rpartition(".")
+    bases = {picture.name: picture.data for picture in whole() if picture.name in BASES} | dict(numbers())
+    for name, whole_data in bases.items():
+        stem, _, suffix = name.rpartition(".")
         for eighth in range(8):
-            yield f"{stem}-cut-{eighth}.{suffix}", picture.data[: len(picture.data) * eighth // 8]
+            yield f"{stem}-cut-{eighth}.{suffix}", whole_data[: len(whole_data) * eighth // 8]
         for number in range(flips):
-            reach = 64 if number % 2 else len(picture.data)
-            data = bytearray(picture.data)
+            reach = 64 if number % 2 else len(whole_data)
+            data = bytearray(whole_data)
             for _ in range(1 + number % 3):
                 data[generator.integers(min(reach, len(data)))] ^= 1 << int(generator.integers(8))
             yield f"{stem}-flipped-{number}.{suffix}", bytes(data)

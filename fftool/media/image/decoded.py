@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -93,6 +95,19 @@ def optional_module(name: str, package: str, what: str) -> ModuleType:
     except ImportError as error:
         kind = partial(MissingPackageError, package=package)
         raise DecodeError(kind, f"{what}, which takes the package {package} to read") from error
+
+
+@contextmanager
+def no_messages() -> Iterator[None]:
+    """Section in which libraries print nothing of what is damaged: LibRaw and OpenEXR do, past Python too."""
+    with redirect_stdout(io.StringIO()), ExitStack() as stack:
+        with suppress(OSError):  # standard error is closed
+            messages = os.dup(2)
+            stack.callback(os.close, messages)
+            stack.callback(os.dup2, messages, 2)  # before it is closed
+            with Path(os.devnull).open("wb") as nothing:
+                os.dup2(nothing.fileno(), 2)
+        yield
 
 
 def to_full_range(samples: NDArray[Any], bits: int) -> NDArray[Any]:

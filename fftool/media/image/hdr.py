@@ -12,7 +12,7 @@ from imagecodecs import rgbe_decode, rgbe_encode
 from numpy.typing import NDArray
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
-from fftool.media.image.decoded import Decoded, DecodeError, check_count, check_size, optional_module
+from fftool.media.image.decoded import Decoded, DecodeError, check_count, check_size, no_messages, optional_module
 
 RADIANCE_SIGNATURES = (b"#?RADIANCE", b"#?RGBE")
 EXR_SIGNATURE = b"\x76\x2f\x31\x01"
@@ -36,15 +36,15 @@ def decode_exr(file: BinaryIO) -> Decoded:
     """Decode an OpenEXR, which has to be a file on disk.
 
     Raises DecodeError if it has several parts, channels besides grey or RGB, or a transparent part, and if the package
-    is not installed; RuntimeError if it is damaged.
+    is not installed; RuntimeError and ValueError if it is damaged.
     """
     library: Any = optional_module("OpenEXR", "OpenEXR", "an OpenEXR image")
-    with library.File(file.name, header_only=True) as opened:
+    with no_messages(), library.File(file.name, header_only=True) as opened:
         check_count(len(opened.parts))
         low, high = opened.header()["dataWindow"]
         width, height = (int(size) for size in high - low + 1)
         check_size(width, height)
-    with library.File(file.name) as opened:
+    with no_messages(), library.File(file.name) as opened:
         channels = {name: channel.pixels for name, channel in opened.channels().items()}
     for name, n_colours in (("RGB", 3), ("RGBA", 3), ("Y", 1)):
         if [*channels] == [name]:

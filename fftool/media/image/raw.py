@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
 from fftool.media.image import exif
-from fftool.media.image.decoded import Decoded, DecodeError, check_size, optional_module
+from fftool.media.image.decoded import Decoded, DecodeError, check_size, no_messages, optional_module
 
 # Of Olympus, Panasonic, Fujifilm, Canon, Minolta and Sigma. `tiff` and `reading` recognize other raw files.
 SIGNATURES = (
@@ -35,7 +31,7 @@ def decode(file: BinaryIO) -> Decoded:
     rawpy = optional_module("rawpy", "rawpy", "a camera's raw file")
     file.seek(0)
     try:
-        with _no_messages(), rawpy.RawPy() as image:
+        with no_messages(), rawpy.RawPy() as image:
             image.open_buffer(file)
             check_size(image.sizes.raw_width, image.sizes.raw_height)
             samples = image.postprocess(output_bps=16, use_camera_wb=True, gamma=SRGB_CURVE)
@@ -45,20 +41,3 @@ def decode(file: BinaryIO) -> Decoded:
         raise DecodeError(DamagedFileError, "damaged: LibRaw cannot develop this raw file") from error
     tags = exif.read(file)  # most raw files are built as a TIFF
     return Decoded(samples, exif=tags and tags.of_srgb().block())
-
-
-@contextmanager
-def _no_messages() -> Iterator[None]:
-    """Section in which nothing appears on standard error: LibRaw writes to it, past Python, of what is damaged."""
-    try:
-        messages = os.dup(2)
-    except OSError:  # it is closed
-        yield
-        return
-    try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(messages, 2)
-        os.close(messages)

@@ -106,6 +106,9 @@ def _is_raw(page: TiffPage) -> bool:
 
 
 def _n_pixels(page: TiffPage) -> int:
+    sides = page.imagewidth, page.imagelength
+    if not all(isinstance(side, int) for side in sides):  # but several numbers, whose product would repeat them
+        raise DecodeError(DamagedFileError, "damaged: its size is not a number")
     return page.imagewidth * page.imagelength
 
 
