@@ -667,7 +667,7 @@ def numbers() -> Iterator[tuple[str, bytes]]:
 
 
 def broken(flips: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Each of BASES and of `numbers`, cut at every eighth of its length, and in as many copies as `flips` with 1 to 3 bits flipped.
+    """Each of BASES and `numbers`, cut at every eighth of its length, and `flips` copies with 1 to 3 bits flipped.
 
     In half of these copies, the bits are among the first 64 bytes.
     """
