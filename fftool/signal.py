@@ -93,10 +93,11 @@ class Signal:
 
 def _source_text(source: object) -> str:
     """Name of a file as text that a checkpoint can hold: bytes of no known encoding are replaced."""
-    try:
-        name = "" if source is None else os.fsdecode(source)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise SettingError("source", repr(source), "text or a path") from error
+    if source is None:
+        return ""
+    if not isinstance(source, str | bytes | os.PathLike):
+        raise SettingError("source", repr(source), "text or a path")
+    name = os.fsdecode(source)
     return name.encode(errors="replace").decode()
 
 

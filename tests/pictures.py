@@ -406,7 +406,10 @@ def p3_to_srgb(samples: Array) -> Array:
 def jxl_header(*, size: tuple[int, int] = (WIDTH, HEIGHT), orientation: int = 1, p3: bool = False) -> bytes:
     """Header of a JPEG XL with 8 bits per channel, as ISO/IEC 18181-1 has it: each number with its bits."""
     (width, height), turned = size, orientation > 1
-    side = lambda length: [(0, 2), (length - 1, 9)] if length <= 512 else [(3, 2), (length - 1, 30)]  # noqa: E731
+
+    def side(length: int) -> list[tuple[int, int]]:
+        return [(0, 2), (length - 1, 9)] if length <= 512 else [(3, 2), (length - 1, 30)]
+
     extras = [(orientation - 1, 3), (0, 1), (0, 1), (0, 1)]  # not shown at another size, no preview, no animation
     # RGB for white D65, with primaries 11 and curve 13, to be converted relative to white.
     colours = [(0, 1), (0, 1), (0, 2), (1, 2), (2, 2), (9, 4), (0, 1), (2, 2), (11, 4), (1, 2)] if p3 else [(1, 1)]

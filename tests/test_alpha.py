@@ -1,4 +1,4 @@
-"""Alpha: what nobody can see is neither trained on nor compared, and edges are right on any background."""
+"""Alpha: hidden colours are neither trained on nor compared, and edges are right on any background."""
 
 import math
 

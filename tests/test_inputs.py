@@ -289,7 +289,7 @@ def test_rejects_what_has_no_end(run, photo_path, tmp_path, temporary, monkeypat
 
 
 def test_full_temporary_folder_is_an_error(run, photo_path, temporary, monkeypatch):
-    monkeypatch.setattr("os.fdopen", lambda *_: Path("/dev/full").open("wb", buffering=0))  # noqa: SIM115
+    monkeypatch.setattr("os.fdopen", lambda *_: Path("/dev/full").open("wb", buffering=0))  # noqa: SIM115  # for the command to close
     fails(run("train", "-", stdin=photo_path.read_bytes()), 1, f"cannot be copied to {temporary}: No space left")
     assert not list(temporary.iterdir())
 

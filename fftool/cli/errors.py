@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from fftool import errors
+from fftool import errors, media
 from fftool.errors import FFToolError, FileError, FormatError, OutOfMemoryError, SettingError, WriteError, shown_path
 
 Hint = str | Callable[[Any], str]
@@ -50,7 +50,6 @@ MEMORY_HINTS = {
     "reading": "make a smaller copy of the file first",
     "fftool": "close other programs, or use a smaller file or --size",
 }
-SOUNDS = (".wav", ".wave")
 FORMAT_HINTS = {
     "suffix": "name a file with one of these suffixes",
     "bits": "use --bits with one of these, or a .tiff file",
@@ -73,7 +72,7 @@ def _format_hint(error: FormatError) -> str:
 
 def _simple_formats(error: errors.MediaError, of_images: str) -> str:
     """Formats that are read in any case, for a file of that name."""
-    return "WAV with 16 bits" if error.path.suffix.lower() in SOUNDS else of_images
+    return "WAV with 16 bits" if error.path.suffix.lower() in media.get("audio").suffixes else of_images
 
 
 def _url_hint(path: Path) -> str:

@@ -52,7 +52,11 @@ def parse_encoding(text: str) -> str:
 
 def parse_holdout(text: str) -> config.Holdout:
     """Samples to hold out: a fraction, or lattice."""
+    if text == "none":
+        return "none"
+    if text == "lattice":
+        return "lattice"
     try:
-        return text if text in ("none", "lattice") else float(text)  # type: ignore[return-value]
+        return float(text)
     except ValueError:
         raise _invalid(text, "a fraction such as 0.1, or 'lattice'") from None

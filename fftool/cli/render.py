@@ -202,7 +202,7 @@ class Rendering:
     def _network(self, model: Path) -> CoordinateMLP:
         network = load(model)  # first, so that a problem with it is reported before torch is loaded
         with uninterrupted():
-            from fftool import rendering  # noqa: F401
+            from fftool import rendering  # noqa: F401  # or else it is imported where Ctrl-C may cut that short
             from fftool.backend.device import select_device, use_threads
 
         use_threads(self.threads or 0)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +24,15 @@ START = 16  # bytes of a file that tell its medium
 
 
 def _image() -> Medium:
-    return import_module("fftool.media.image.medium").ImageMedium()  # type: ignore[no-any-return]
+    from fftool.media.image.medium import ImageMedium
+
+    return ImageMedium()
 
 
 def _audio() -> Medium:
-    return import_module("fftool.media.audio.medium").AudioMedium()  # type: ignore[no-any-return]
+    from fftool.media.audio.medium import AudioMedium
+
+    return AudioMedium()
 
 
 # Asked in this order, so that images come last: they take every file, and say what is wrong with it.

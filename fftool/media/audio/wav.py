@@ -55,7 +55,7 @@ def _read(path: Path, data: bytes) -> tuple[int, Amplitudes]:
             rate, amplitudes = wavfile.read(BytesIO(data))
     except MemoryError as error:
         raise LargeFileError(path, "the sound does not fit in memory") from error
-    except Exception as error:  # of many types, as for images
+    except Exception as error:  # damage raises errors of many types: struct.error, ValueError, …
         if found := UNSUPPORTED.match(str(error)):
             raise UnsupportedFileError(path, f"its samples are {found[1]}, expected PCM or float") from error
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error

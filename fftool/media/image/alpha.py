@@ -1,4 +1,4 @@
-"""Alpha: colours that nobody can see are neither trained on nor compared.
+"""Alpha: hidden colours are neither trained on nor compared.
 
 Samples keep straight alpha throughout, as formats want it. Training sees the colours of the visible part bled into the
 invisible one, so that the network has no jump at an edge, and edges are right on any background. Of a disc of one

@@ -76,10 +76,3 @@ def encode_exr(light: NDArray[np.floating[Any]]) -> bytes:
         with library.File(header, channels) as opened:
             opened.write(str(path))
         return path.read_bytes()
-
-
-def to_light(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Linear light of sRGB values in [0, 1] (IEC 61966-2-1)."""
-    values = values.astype(np.float64)
-    light: NDArray[np.float64] = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return light

@@ -210,8 +210,9 @@ def _encode_light(file: BinaryIO, samples: Samples, image_format: ImageFormat, v
     """Write float32 samples as light: the values that they stand for, or that of a display which shows them."""
     with uninterrupted():
         from fftool.media.image import hdr
+        from fftool.media.image.colour import srgb_to_linear
 
-    light = from_samples(samples, values) if values else hdr.to_light(samples)
+    light = from_samples(samples, values) if values else srgb_to_linear(samples)
     file.write(hdr.encode_radiance(light) if image_format is RADIANCE else hdr.encode_exr(light))
 
 
