@@ -5,9 +5,8 @@ the network. The metadata has `format`, `format_version` and `config`, a JSON do
 also has `resume`, another document, and tensors whose names begin with it.
 
 Format 2 is written where format 1 cannot hold a network: one σ for each axis, a medium other than an image, or samples
-that stand for other values or have a spacing. The
-documents keep their first names for ever (`cells`, `retreats`, `over`), whatever fftool calls these today. Nothing here
-needs torch.
+that stand for other values or have a spacing. The documents keep their first names for ever (`cells`, `retreats`,
+`over`), whatever fftool calls these today. Nothing here needs torch.
 """
 
 from __future__ import annotations

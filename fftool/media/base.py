@@ -13,14 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite, prod
 from pathlib import Path
-from typing import BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar
+
+from numpy.typing import NDArray
 
 from fftool import metrics
-from fftool.config import SignalConfig, check_quality
-from fftool.errors import FormatError, SettingError
+from fftool.config import SignalConfig, ValueRange, check_quality
+from fftool.errors import FormatError, SettingError, SignalError, UnsupportedFileError
 from fftool.holdout import Split
 from fftool.region import Region
 from fftool.signal import Samples, Signal
+from fftool.values import to_samples, value_range
 
 EXTENTS = {"x": "WIDTH", "y": "HEIGHT", "z": "DEPTH", "t": "FRAMES"}  # names of sizes along axes
 WHOLE_NUMBER, DECIMAL = r"[1-9]\d{0,9}", r"\d{1,9}(?:\.\d*)?|\.\d+"
@@ -56,6 +59,19 @@ class Preview:
 
     samples: Samples
     title: str = ""
+
+
+def read_values(path: Path, values: NDArray[Any], *, is_light: bool = False) -> tuple[Samples, ValueRange]:
+    """Numbers in a file as samples, and what these stand for. Raises UnsupportedFileError for numbers without a range.
+
+    The samples span the range of the numbers, not that of their type: a network's error is about the same everywhere in
+    the range of the samples, and would drown a quiet sound or a flat country.
+    """
+    try:
+        found = value_range(values, is_light=is_light)
+    except SignalError as error:
+        raise UnsupportedFileError(path, str(error)) from error
+    return to_samples(values, found), found
 
 
 class Medium(ABC):

@@ -11,14 +11,14 @@ from typing import BinaryIO
 import numpy as np
 
 from fftool.config import SignalConfig, ValueRange, ValueType
-from fftool.errors import FormatError, SignalError, UnsupportedFileError
+from fftool.errors import FormatError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.audio import wav
-from fftool.media.base import Format, Medium, Preview
+from fftool.media.base import Format, Medium, Preview, read_values
 from fftool.region import Region
 from fftool.signal import RENDERED_DTYPES, Samples, Signal, as_samples, assemble
-from fftool.values import from_samples, to_samples, value_range
+from fftool.values import from_samples
 
 DEFAULT_RATE = 44_100  # Hz, of signals without one
 # Types of a WAV's amplitudes: silence, and the distance of the loudest from it.
@@ -52,19 +52,12 @@ class AudioMedium(Medium):
         return wav.is_wav(start)
 
     def read(self, path: Path) -> Signal:
-        """Sound in a WAV, from its lowest to its highest amplitude as samples of 16 bits.
-
-        Not over the range of the file's type: a network's error is about the same everywhere in the range, and would
-        drown a quiet sound. Raises ReadError and MediaError.
-        """
+        """Sound in a WAV, from its lowest to its highest amplitude. Raises ReadError and MediaError."""
         check_readable(path)
         rate, amplitudes = wav.decode(path)
-        try:
-            values = value_range(amplitudes)
-        except SignalError as error:
-            raise UnsupportedFileError(path, str(error)) from error
+        samples, values = read_values(path, amplitudes)
         return Signal(
-            to_samples(amplitudes, values),
+            samples,
             axes=self.axes,
             source=source_name(path),
             medium=self.name,

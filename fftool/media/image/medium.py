@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fftool.config import SignalConfig, ValueRange
-from fftool.errors import DamagedFileError, LargeFileError, SignalError, UnsupportedFileError
+from fftool.errors import DamagedFileError, LargeFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
-from fftool.media.base import Medium
+from fftool.media.base import Medium, read_values
 from fftool.media.image.alpha import bled, premultiplied
 from fftool.media.image.formats import FORMATS, PNG, RADIANCE, READABLE_SUFFIXES, ImageFormat, is_large
 from fftool.pipes import content
 from fftool.signal import DTYPES, RENDERED_DTYPES, Samples, Signal, as_samples, assemble
-from fftool.values import from_samples, to_samples, value_range
+from fftool.values import from_samples
 
 if TYPE_CHECKING:
     from fftool.media.image.decoded import Decoded
@@ -59,11 +59,7 @@ class ImageMedium(Medium):
             raise DamagedFileError(path, "damaged: the image has no pixels")
         values = None
         if samples.dtype not in DTYPES.values():
-            try:
-                values = value_range(samples, is_light=decoded.is_light)
-            except SignalError as error:
-                raise UnsupportedFileError(path, str(error)) from error
-            samples = to_samples(samples, values)
+            samples, values = read_values(path, samples, is_light=decoded.is_light)
         return Signal(
             samples,
             axes=self.axes,
