@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.figure import Figure
 from benchmarks.quality import train
-from fftool import Config, CoordinateMLP, EncodingConfig, NetworkConfig, Signal, TrainingConfig, fit, render
+from fftool import Config, CoordinateMLP, EncodingConfig, NetworkSettings, Signal, TrainingConfig, fit, render
 from fftool.evaluation import assess
 from fftool.scale.spectrum import radial_spectrum
 from fftool.training.defaults import resolve_defaults
@@ -130,7 +130,7 @@ def untrained(signal: Signal, scale: float) -> Signal:
     config = Config(
         signal=signal.config,
         encoding=EncodingConfig(scale=scale).resolve(),
-        network=NetworkConfig(),
+        network=NetworkSettings(),
         training=resolve_defaults(TrainingConfig(), signal.n_samples, "cpu", "float32"),
         version="",
     )

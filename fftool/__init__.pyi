@@ -8,6 +8,7 @@ from .config import Config as Config
 from .config import Encoding as Encoding
 from .config import EncodingConfig as EncodingConfig
 from .config import NetworkConfig as NetworkConfig
+from .config import NetworkSettings as NetworkSettings
 from .config import ScaleSearch as ScaleSearch
 from .config import SignalConfig as SignalConfig
 from .config import TrainingConfig as TrainingConfig

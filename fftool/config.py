@@ -32,6 +32,7 @@ from fftool.checks import (
     tuple_of,
 )
 from fftool.errors import SettingError
+from fftool.tiling import TileGrid
 
 EncodingKind = Literal["gaussian", "positional", "basic", "none"]
 Loss = Literal["bce", "mse"]
@@ -43,6 +44,7 @@ ResolvedDevice = Literal["cpu", "cuda", "mps"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Holdout = Literal["none", "lattice"] | float  # see fftool.holdout
 Scale = Literal["auto"] | float | tuple[float, ...]  # see fftool.scale
+Tile = Literal["auto", "none"] | int | tuple[int, ...]  # see fftool.models.capacity
 ValueType = Literal["float16", "float32", "float64", "int8", "int16", "int32", "uint8", "uint16", "uint32"]
 ScaleGoal = Literal["resize", "detail"]  # the space between the samples, or the samples themselves
 
@@ -57,6 +59,9 @@ MAX_BATCH_SIZE = 2**31 - 1
 MAX_THREADS = 1024
 MAX_AXES = 8
 MAX_SIDE = 2**31 - 1
+MIN_TILE = 8  # samples along an axis
+HIDDEN, DIMENSION = 256, 128  # units in each hidden layer, and m, of the single network
+MARGIN = 4  # samples by which a tile overlaps its neighbours: see fftool.models.capacity
 MAX_SHEET_PIXELS = 2**26  # of each drawing on a sheet, which shows a few hundred along a side
 MAX_NUMBER = 3.4e38  # about the largest float32
 MAX_MU = 1e12  # of light: far beyond any camera's range
@@ -84,6 +89,18 @@ def _check_holdout(name: str, value: Any) -> Holdout:
         return "lattice"
     share: float = number("a fraction between 0 and 1, such as 0.1, or 'lattice'", 1)(name, value)
     return share
+
+
+CHECK_TILE = integer(MIN_TILE, MAX_SIDE)
+
+
+def _check_tile(name: str, value: Any) -> Tile:
+    if isinstance(value, str) and value in ("auto", "none"):
+        return "auto" if value == "auto" else "none"
+    if isinstance(value, tuple | list) and 0 < len(value) <= MAX_AXES:
+        return tuple(CHECK_TILE(name, part) for part in value)
+    side: int = CHECK_TILE(name, value)
+    return side
 
 
 CHECK_AXES = tuple_of(text, "a name for each axis")
@@ -208,7 +225,7 @@ class _EncodingBase(Settings):
     """Fields and names that requested and resolved encodings share."""
 
     kind: EncodingKind = setting("gaussian", choice(EncodingKind), "encoding")
-    dimension: int = setting(128, integer(1, MAX_COUNT))  # m, the number of frequencies
+    dimension: int | None = None  # m, the number of frequencies
     scale_for: ScaleGoal = setting("resize", choice(ScaleGoal))  # the purpose of "auto"
 
     @property
@@ -218,13 +235,18 @@ class _EncodingBase(Settings):
 
     def n_frequencies(self, n_axes: int) -> int:
         """m, the number of columns of B for so many coordinates."""
-        return {"gaussian": self.dimension, "positional": self.dimension, "basic": n_axes, "none": 0}[self.kind]
+        m = DIMENSION if self.dimension is None else self.dimension
+        return {"gaussian": m, "positional": m, "basic": n_axes, "none": 0}[self.kind]
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncodingConfig(_EncodingBase):
-    """Request for an encoding. `scale` is σ in cycles per unit length: a number, one for each axis, or "auto"."""
+    """Request for an encoding. `scale` is σ in cycles per unit length: a number, one for each axis, or "auto".
 
+    `dimension` may be left to `fftool.models.capacity`.
+    """
+
+    dimension: int | None = setting(None, optional(integer(1, MAX_COUNT)))
     scale: Scale = setting("auto", _check_scale)
 
     @property
@@ -249,7 +271,7 @@ class EncodingConfig(_EncodingBase):
         values: tuple[float, ...] = scale if isinstance(scale, tuple) else () if scale == "auto" else (scale,)
         return Encoding(
             kind=self.kind,
-            dimension=self.dimension,
+            dimension=DIMENSION if self.dimension is None else self.dimension,
             scale_for=self.scale_for,
             scale=values if self.uses_scale else (),
             search=search if self.uses_scale else None,
@@ -269,6 +291,7 @@ class Encoding(_EncodingBase):
     `search` tells how σ was chosen, where it was.
     """
 
+    dimension: int = setting(DIMENSION, integer(1, MAX_COUNT))
     scale: tuple[float, ...] = setting(
         (), tuple_of(CHECK_SIGMA, "a tuple with one number for each axis, or for all of them")
     )
@@ -329,11 +352,35 @@ class EncodeVizConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig(Settings):
-    """The multilayer perceptron behind the encoding."""
+class _NetworkBase(Settings):
+    """Settings of a network that need no resolving."""
 
-    hidden: int = setting(256, integer(1, MAX_COUNT), "number of hidden units")  # in each hidden layer
     layers: int = setting(2, integer(0, MAX_LAYERS), "number of hidden layers")  # one more makes the output
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(_NetworkBase):
+    """Request for the multilayer perceptrons behind the encoding: one, or one for each tile of the signal.
+
+    `tile` is the largest side of a tile, in samples: one for all axes, or one for each in array order. None and "auto"
+    leave a choice to `fftool.models.capacity`.
+    """
+
+    hidden: int | None = setting(None, optional(integer(1, MAX_COUNT)), "number of hidden units")
+    tile: Tile = setting("auto", _check_tile)
+    margin: int | None = setting(None, optional(integer(0, MAX_SIDE)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings(_NetworkBase):
+    """Resolved multilayer perceptrons. `tile` is the size of a tile in samples and array order; empty for one network.
+
+    Tiles overlap by a margin on each side, in samples.
+    """
+
+    hidden: int = setting(HIDDEN, integer(1, MAX_COUNT), "number of hidden units")  # in each hidden layer
+    tile: tuple[int, ...] = setting((), tuple_of(integer(1, MAX_SIDE), "a size for each axis"))
+    margin: int = setting(0, integer(0, MAX_SIDE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -432,7 +479,7 @@ class Config(Settings):
 
     signal: SignalConfig = required(instance(SignalConfig))
     encoding: Encoding = required(instance(Encoding))
-    network: NetworkConfig = required(instance(NetworkConfig))
+    network: NetworkSettings = required(instance(NetworkSettings))
     training: TrainingSettings = required(instance(TrainingSettings))
     version: str = required(text)  # of the fftool that made it
 
@@ -446,21 +493,37 @@ class Config(Settings):
             encoding.dimension,
             f"at least {n_axes} for the positional encoding, one for each axis",
         )
+        self._check_tiles()
         if self.n_parameters > MAX_PARAMETERS:
             raise SettingError("number of parameters", f"{self.n_parameters:,}", f"at most {MAX_PARAMETERS:,}")
 
+    def _check_tiles(self) -> None:
+        if (tiles := self.tiles) is None:
+            require(self.network.margin == 0, "margin", self.network.margin, "0 for a network without tiles")
+            return
+        require(len(tiles.tile) == len(tiles.shape), "tile", tiles.tile, f"a size for each axis, {self.signal.axes}")
+        overlapping = [side for side, count in zip(tiles.tile, tiles.counts, strict=True) if count > 1]
+        most = min(overlapping, default=MAX_SIDE) // 2
+        require(tiles.margin <= most, "margin", tiles.margin, f"at most half the side of a tile, {most}")
+
+    @property
+    def tiles(self) -> TileGrid | None:
+        """Tiles of the signal; None for a single network."""
+        return TileGrid(self.signal.shape, self.network.tile, self.network.margin) if self.network.tile else None
+
     @property
     def widths(self) -> list[int]:
-        """Features in, the units of each hidden layer, channels out."""
+        """Features in, the units of each hidden layer, channels out: of each tile, where there are any."""
         return layer_widths(self.signal, self.encoding, self.network)
 
     @property
     def n_parameters(self) -> int:
-        """Number of trained weights and biases; B is not among them."""
-        return count_parameters(self.widths)
+        """Number of trained weights and biases, of all tiles; B is not among them."""
+        n_tiles = self.tiles.n_tiles if self.tiles else 1
+        return n_tiles * count_parameters(self.widths)
 
 
-def layer_widths(signal: SignalConfig, encoding: EncodingConfig | Encoding, network: NetworkConfig) -> list[int]:
+def layer_widths(signal: SignalConfig, encoding: EncodingConfig | Encoding, network: NetworkSettings) -> list[int]:
     """Features in, the units of each hidden layer, channels out."""
     n_axes = len(signal.axes)
     return [2 * encoding.n_frequencies(n_axes) or n_axes, *[network.hidden] * network.layers, signal.channels]

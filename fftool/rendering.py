@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fftool.backend.isolation import isolated
@@ -20,10 +22,14 @@ from fftool.models.layers import forward
 from fftool.models.network import CoordinateMLP
 from fftool.region import Region
 from fftool.signal import RENDERED_DTYPES, Samples, assemble, quantize
+from fftool.tile_rendering import TileRenderer
 
 RENDER_BLOCK = {"cpu": 8192}  # samples; 4096 are 3 to 10 % slower, fewer more so, and 16384 no faster
 LARGE_RENDER_BLOCK = 2**16  # on other devices, which have to be kept busy
 MIN_RENDER_BLOCK = 256  # where memory is short
+TILE_NUMBERS = {"cpu": 2**19}  # in the output of one layer, for the tiles in a row of tiles
+LARGE_TILE_NUMBERS = 2**24
+MIN_TILE_BLOCK = 32
 BAND = 2**18  # samples that are returned at once
 
 Callback = Callable[[int], object]  # receives the number of samples done so far
@@ -90,11 +96,42 @@ def _bands(
     n_rows, width = prod(shape[:-1]), shape[-1]
     size = max(1, BAND // width)  # rows in a band
     with enough_memory("rendering"):
-        renderer = _Renderer(network, shape, region)
+        renderer = _renderer(network, shape, region)
         for first in range(0, n_rows, size):
             band = np.empty((min(size, n_rows - first), width, network.config.signal.channels), RENDERED_DTYPES[bits])
             renderer.fill(band, first, bits, callback)
             yield band
+
+
+def _renderer(network: CoordinateMLP, shape: tuple[int, ...], region: Region | None) -> _Renderer | _BandRenderer:
+    if (tiles := network.tiles) is None:
+        return _Renderer(network, shape, region)
+    return _BandRenderer(TileRenderer(network, tiles, shape, region), network.config.network.hidden)
+
+
+def _converted(values: Tensor, bits: int) -> NDArray[Any]:
+    """Values as samples of a bit depth. Raises NonFiniteError."""
+    array = values.numpy(force=True)
+    if not np.isfinite(array).all():
+        raise NonFiniteError("the network's values")
+    return array if bits == 32 else quantize(array, bits)
+
+
+class _BandRenderer:
+    """A tiled network on a grid, a band at a time."""
+
+    def __init__(self, tiles: TileRenderer, units: int) -> None:
+        """`units` is the number of hidden units."""
+        self.tiles = tiles
+        most = TILE_NUMBERS.get(tiles.device.type, LARGE_TILE_NUMBERS)
+        self.block = max(most // (units * tiles.n_columns), MIN_TILE_BLOCK)
+
+    def fill(self, band: Samples, first: int, bits: int, callback: Callback) -> None:
+        """Render the rows of a band, whose first one has that number in the grid."""
+        work = partial(self.tiles.values, first, len(band))
+        values, self.block = in_blocks(work, self.block, MIN_TILE_BLOCK)
+        band[:] = _converted(values, bits)
+        callback((first + len(band)) * band.shape[1])
 
 
 class _Renderer:
@@ -123,10 +160,8 @@ class _Renderer:
             self.grid_features = GridFeatures(self.B, self.shape, self.region, min(width, block))
         for y, x in blocks(len(band), width, block):
             part = band[y, x]
-            values = self.values(first + y.start, x.start, part.shape[:2]).numpy(force=True)
-            if not np.isfinite(values).all():
-                raise NonFiniteError("the network's values")
-            part[:] = (values if bits == 32 else quantize(values, bits)).reshape(part.shape)
+            values = self.values(first + y.start, x.start, part.shape[:2])
+            part[:] = _converted(values, bits).reshape(part.shape)
             callback((first + y.start) * width + len(part) * x.stop)
 
     @isolated()

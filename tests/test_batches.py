@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import fftool
-from fftool import EncodingConfig, NetworkConfig, Signal, TrainingConfig
+from fftool import EncodingConfig, NetworkSettings, Signal, TrainingConfig
 from fftool.config import Config
 from fftool.training import batches
 from fftool.training.batches import BatchFeatures, BatchValues, shuffled_batches
@@ -18,7 +18,7 @@ def network_for(signal, kind="gaussian"):
     config = Config(
         signal=signal.config,
         encoding=EncodingConfig(kind=kind, dimension=16, scale=10.0).resolve(),
-        network=NetworkConfig(hidden=8),
+        network=NetworkSettings(hidden=8),
         training=resolve_defaults(TrainingConfig(), signal.n_samples, "cpu", "float32"),
         version="0",
     )
@@ -64,7 +64,7 @@ def test_values_are_samples_over_their_peak(dtype):
     """All of them, the upper half of 16 bits too; the signal's own memory is not copied where it can be shared."""
     peak = np.iinfo(dtype).max
     samples = np.arange(peak + 1, dtype=dtype).reshape(-1, 64, 1)
-    values = BatchValues(Signal(samples), torch.device("cpu"))
+    values = BatchValues(samples, torch.device("cpu"))
     index = torch.arange(peak + 1, dtype=torch.int32)
     np.testing.assert_allclose(values[index][:, 0].numpy(), samples.ravel() / peak, rtol=1e-7)
     assert values[index].dtype == torch.float32
@@ -74,7 +74,7 @@ def test_values_are_samples_over_their_peak(dtype):
 def test_values_of_a_read_only_array_are_copied():
     samples = np.arange(12, dtype=np.uint16).reshape(2, 2, 3)
     samples.setflags(write=False)
-    values = BatchValues(Signal(samples), torch.device("cpu"))
+    values = BatchValues(samples, torch.device("cpu"))
     np.testing.assert_allclose(values[torch.tensor([3, 0])].numpy() * 65535, [[9, 10, 11], [0, 1, 2]], rtol=1e-6)
 
 

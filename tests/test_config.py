@@ -20,6 +20,7 @@ from fftool.checkpoint import format
 from fftool.checkpoint.format import from_document, to_document
 from fftool.config import ScaleCandidate, ScaleSearch, SignalConfig, ValueRange, variants
 from fftool.errors import SettingError, SignalError
+from fftool.models.capacity import resolve_network
 from fftool.training.defaults import resolve_defaults
 
 SIGNAL = SignalConfig(axes=("y", "x"), shape=(4, 6), channels=3, bits=8, source="a.png", sha256="0" * 64)
@@ -36,11 +37,12 @@ SMALL = {"encoding": EncodingConfig(scale=8.0, dimension=4), "network": NetworkC
 
 def resolve(encoding=SMALL["encoding"], network=SMALL["network"], training=TrainingConfig(), signal=SIGNAL):
     """Config of a network that `fit` would train, with these requests."""
+    sized, encoding = resolve_network(signal, encoding, network, training)
     return Config(
         signal=signal,
         encoding=encoding.resolve(SEARCH if encoding.needs_search else None),
-        network=network,
-        training=resolve_defaults(training, 24, "cpu", "float32"),
+        network=sized,
+        training=resolve_defaults(training, 24, "cpu", "float32", sized),
         version="0.1.0",
     )
 

@@ -4,9 +4,9 @@ One safetensors file, readable with safetensors and numpy alone (README shows ho
 the network. The metadata has `format`, `format_version` and `config`, a JSON document. The file of an unfinished run
 also has `resume`, another document, and tensors whose names begin with it.
 
-Format 2 is written where format 1 cannot hold a network: one σ for each axis, a medium other than an image, or samples
-that stand for other values or have a spacing. The documents keep their first names for ever (`cells`, `retreats`,
-`over`), whatever fftool calls these today. Nothing here needs torch.
+Format 2 is written where format 1 cannot hold a network: one σ for each axis, a medium other than an image, samples
+that stand for other values or have a spacing, or tiles, whose weights have one more axis in front. The documents keep
+their first names for ever (`cells`, `retreats`, `over`), whatever fftool calls these today. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from msgspec import UNSET, Struct, UnsetType
 from fftool.checks import require
 from fftool.config import (
     DEFAULT_MEDIUM,
+    DIMENSION,
+    HIDDEN,
     Config,
     Device,
     Encoding,
@@ -29,6 +31,7 @@ from fftool.config import (
     EncodingKind,
     Loss,
     NetworkConfig,
+    NetworkSettings,
     OptimizerName,
     Precision,
     ScaleCandidate,
@@ -44,7 +47,7 @@ from fftool.config import (
 )
 from fftool.holdout import training_size
 from fftool.training.defaults import resolve_defaults
-from fftool.training.state import Position
+from fftool.training.state import CompleteTiles, Position
 
 FORMAT = "fftool"
 SUFFIXES = (".st", ".safetensors")  # by which files in a folder are taken for checkpoints
@@ -94,15 +97,17 @@ class SearchDocument(_Document):
 
 class EncodingDocument(_Document):
     kind: EncodingKind = EncodingConfig.kind
-    dimension: int = EncodingConfig.dimension
+    dimension: int = DIMENSION
     scale: Literal["auto"] | float | tuple[float, ...] = "auto"  # "auto" where it is unused
     scale_for: ScaleGoal = EncodingConfig.scale_for
     scale_search: SearchDocument | None = None
 
 
 class NetworkDocument(_Document):
-    hidden: int = NetworkConfig.hidden
+    hidden: int = HIDDEN
     layers: int = NetworkConfig.layers
+    tile: tuple[int, ...] | UnsetType = UNSET  # format 2; absent where there are none
+    margin: int | UnsetType = UNSET  # format 2
 
 
 class ResultDocument(_Document):
@@ -141,6 +146,15 @@ class ConfigDocument(_Document):
     version: str
 
 
+class CompleteTilesDocument(_Document):
+    n_tiles: int
+    n_samples: int
+    n_values: int
+    loss: float
+    squared_error: float
+    rollbacks: int
+
+
 class PositionDocument(_Document):
     step: int = 0
     epoch: int = 0
@@ -152,6 +166,8 @@ class PositionDocument(_Document):
     retreats: int = 0
     over: bool = False
     first_step: int | UnsetType = UNSET  # absent where it is 0, and in files of earlier versions
+    first_epoch: int | UnsetType = UNSET  # of tiles alone, as is the next one
+    complete: CompleteTilesDocument | UnsetType = UNSET
 
 
 class ResumeDocument(_Document):
@@ -163,7 +179,7 @@ class ResumeDocument(_Document):
 def format_version(config: Config) -> str:
     """Lowest format that holds a network."""
     signal = config.signal
-    more = len(config.encoding.scale) > 1, signal.medium != DEFAULT_MEDIUM, signal.values, signal.spacing
+    more = signal.medium != DEFAULT_MEDIUM, signal.values, signal.spacing, len(config.encoding.scale) > 1, config.tiles
     return "2" if any(more) else "1"
 
 
@@ -173,19 +189,20 @@ def tensor_shapes(config: Config) -> dict[str, tuple[int, ...]]:
     shapes: dict[str, tuple[int, ...]] = {}
     if n_frequencies := config.encoding.n_frequencies(n_axes):
         shapes["encoding.B"] = (n_axes, n_frequencies)
+    tiles = (config.tiles.n_tiles,) if config.tiles else ()
     for i, (inputs, outputs) in enumerate(pairwise(config.widths)):
-        shapes[f"layers.{i}.weight"] = (outputs, inputs)
-        shapes[f"layers.{i}.bias"] = (outputs,)
+        shapes[f"layers.{i}.weight"] = (*tiles, outputs, inputs)
+        shapes[f"layers.{i}.bias"] = (*tiles, outputs)
     return shapes
 
 
 def to_document(config: Config, result: TrainingResult | None) -> ConfigDocument:
     """The document of a network and of the outcome of its training."""
-    signal, network = config.signal, config.network
+    signal = config.signal
     return ConfigDocument(
         signal=_signal_document(signal, format_version(config)),
         encoding=_encoding_document(config.encoding),
-        network=NetworkDocument(hidden=network.hidden, layers=network.layers),
+        network=_network_document(config.network),
         training=_training_document(config.training, result),
         version=config.version,
     )
@@ -199,11 +216,11 @@ def to_builtins(config: Config, result: TrainingResult | None) -> dict[str, Any]
 
 def from_document(document: ConfigDocument) -> tuple[Config, TrainingResult | None]:
     """Config and result in a document. Raises FFToolError for values that they cannot have."""
-    signal, network = document.signal, document.network
+    signal = document.signal
     config = Config(
         signal=_signal(signal),
         encoding=_encoding(document.encoding),
-        network=NetworkConfig(hidden=network.hidden, layers=network.layers),
+        network=_network(document.network),
         training=_training(document.training, signal.shape),
         version=document.version,
     )
@@ -240,6 +257,22 @@ def _signal(document: SignalDocument) -> SignalConfig:
         values=None if values is UNSET else ValueRange(**msgspec.structs.asdict(values)),
         spacing=() if document.spacing is UNSET else document.spacing,
         metadata={} if document.metadata is UNSET else document.metadata,
+    )
+
+
+def _network_document(network: NetworkSettings) -> NetworkDocument:
+    document = NetworkDocument(hidden=network.hidden, layers=network.layers)
+    if network.tile:
+        document.tile, document.margin = network.tile, network.margin
+    return document
+
+
+def _network(document: NetworkDocument) -> NetworkSettings:
+    return NetworkSettings(
+        hidden=document.hidden,
+        layers=document.layers,
+        tile=() if document.tile is UNSET else document.tile,
+        margin=0 if document.margin is UNSET else document.margin,
     )
 
 
@@ -362,11 +395,14 @@ def position_document(position: Position) -> PositionDocument:
         retreats=position.rollbacks,
         over=position.finished,
         first_step=position.first_step or UNSET,
+        first_epoch=position.first_epoch or UNSET,
+        complete=CompleteTilesDocument(**asdict(position.complete)) if position.complete.n_tiles else UNSET,
     )
 
 
 def position(document: PositionDocument) -> Position:
     """Position in a document. Raises UnfinishedRunError for one that no training reaches."""
+    complete = document.complete
     return Position(
         step=document.step,
         epoch=document.epoch,
@@ -378,4 +414,6 @@ def position(document: PositionDocument) -> Position:
         rollbacks=document.retreats,
         finished=document.over,
         first_step=0 if document.first_step is UNSET else document.first_step,
+        first_epoch=0 if document.first_epoch is UNSET else document.first_epoch,
+        complete=CompleteTiles() if complete is UNSET else CompleteTiles(**msgspec.structs.asdict(complete)),
     )

@@ -144,12 +144,23 @@ def _resume_tensors(path: Path, file: Any, description: Description) -> dict[str
 
     from fftool.training.step import state_layout
 
-    parameters, optimizer = state_layout(description.config)
-    expected = optimizer | {ROLLBACK + name: tensor for name, tensor in (parameters | optimizer).items()}
     found = {name.removeprefix(RESUME): t for name, t in description.tensors.items() if name.startswith(RESUME)}
+    parameters, optimizer = state_layout(description.config, _group_size(path, description, found))
+    expected = optimizer | {ROLLBACK + name: tensor for name, tensor in (parameters | optimizer).items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     _check_shapes(path, shapes, found, "its unfinished run does not fit its config")
     return {name: torch.from_numpy(file.get_tensor(RESUME + name)) for name in expected}
+
+
+def _group_size(path: Path, description: Description, tensors: dict[str, TensorInfo]) -> int | None:
+    """Number of tiles in training, which the shapes of their tensors tell; None for a single network."""
+    if (tiles := description.config.tiles) is None or description.resume is None:
+        return None
+    shape = tensors[f"{ROLLBACK}layers.0.bias"].shape if f"{ROLLBACK}layers.0.bias" in tensors else ()
+    first = description.resume.position.complete.n_tiles
+    if not (shape and 0 < shape[0] <= tiles.n_tiles - first) or description.resume.rollback.complete.n_tiles != first:
+        raise InconsistentCheckpointError(path, "has an unfinished run with another number of tiles")
+    return shape[0]
 
 
 @contextmanager

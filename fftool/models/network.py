@@ -1,4 +1,4 @@
-"""The coordinate network: encoding → (Linear, ReLU) × layers → Linear → sigmoid."""
+"""The coordinate network: encoding → (Linear, ReLU) × layers → Linear → sigmoid; or one such network for each tile."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fftool.backend.isolation import isolated
 from fftool.config import DEEP, Config, TrainingResult
 from fftool.models.encoding import FourierFeatures, frequency_matrix
 from fftool.models.layers import Layer, forward, layer_name, logits
+from fftool.models.tiles import blended
 from fftool.rng import generator
 
 HE_GAIN = 6.0  # of layers before a ReLU whose output is as large as their input (He et al., 2015)
@@ -32,24 +33,28 @@ class Linear(nn.Module):
     """Parameters of a linear layer, drawn uniformly: biases within ±1/√inputs, weights within ±√(gain/inputs).
 
     A gain of 1 is that of torch's own layer. They come from a generator of our own, so that nothing else in a program
-    changes them or is changed by them.
+    changes them or is changed by them. `tiles` has the number of tiles, where there are any: all start from the same
+    numbers, so that those of a tile do not depend on the others.
     """
 
-    def __init__(self, inputs: int, outputs: int, generator: torch.Generator, gain: float = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, generator: torch.Generator, gain: float = 1, tiles: tuple[int, ...] = ()
+    ) -> None:
         super().__init__()
         bound = inputs**-0.5
         weight = torch.empty(outputs, inputs, dtype=torch.float32, device="cpu")
         bias = torch.empty(outputs, dtype=torch.float32, device="cpu")
-        self.weight = nn.Parameter(weight.uniform_(-bound * gain**0.5, bound * gain**0.5, generator=generator))
-        self.bias = nn.Parameter(bias.uniform_(-bound, bound, generator=generator))
+        weight.uniform_(-bound * gain**0.5, bound * gain**0.5, generator=generator)
+        bias.uniform_(-bound, bound, generator=generator)
+        self.weight, self.bias = (nn.Parameter(each.repeat(*tiles, *[1] * each.ndim)) for each in (weight, bias))
 
 
 class CoordinateMLP(nn.Module):
     """A signal as a function: coordinates with shape (n, d) in, values in [0, 1] with shape (n, channels) out.
 
     A new one is drawn from the config's seed. Its parameters are named as in a checkpoint: `encoding.B`,
-    `layers.0.weight`, `layers.0.bias`, … `config` describes the network; `result` is the outcome of its training, None
-    before it was evaluated.
+    `layers.0.weight`, `layers.0.bias`, …; those of a tiled network have the number of tiles for their first size.
+    `config` describes the network; `result` is the outcome of its training, None before it was evaluated.
     """
 
     @isolated()
@@ -63,7 +68,10 @@ class CoordinateMLP(nn.Module):
         weights = generator(seed, "weights")
         *hidden, last = pairwise(config.widths)
         gain = initial_gain(config.network.layers)
-        self.layers = nn.ModuleList([*(Linear(*widths, weights, gain) for widths in hidden), Linear(*last, weights)])
+        self.tiles = config.tiles
+        tiles = (self.tiles.n_tiles,) if self.tiles else ()
+        linears = [Linear(*widths, weights, gain, tiles) for widths in hidden]
+        self.layers = nn.ModuleList([*linears, Linear(*last, weights, tiles=tiles)])
 
     @property
     def layer_list(self) -> list[Layer]:
@@ -82,11 +90,16 @@ class CoordinateMLP(nn.Module):
         ]
 
     def logits(self, v: Tensor) -> Tensor:
-        """Output before the sigmoid, from which binary cross-entropy is computed without loss of precision."""
-        return logits(self.layer_list, self.encoding(v))
+        """Output before the sigmoid, from which binary cross-entropy is computed without loss of precision.
+
+        Tiles blend their values behind it, so a tiled network's is computed from these.
+        """
+        return logits(self.layer_list, self.encoding(v)) if self.tiles is None else self(v).logit()
 
     def forward(self, v: Tensor) -> Tensor:
-        return forward(self.layer_list, self.encoding(v))
+        if self.tiles is None:
+            return forward(self.layer_list, self.encoding(v))
+        return blended(self.tiles, self.layer_list, self.encoding, v)
 
     @property
     def B(self) -> Tensor | None:

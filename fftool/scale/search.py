@@ -16,6 +16,7 @@ from fftool.config import (
     Encoding,
     EncodingConfig,
     NetworkConfig,
+    NetworkSettings,
     ScaleCandidate,
     ScaleGoal,
     ScaleSearch,
@@ -25,13 +26,13 @@ from fftool.config import (
 )
 from fftool.errors import SettingError
 from fftool.holdout import Split, split, training_size
+from fftool.models.capacity import SAMPLES_PER_PARAMETER, resolve_network
 from fftool.scale.frequency import estimate_frequency
 from fftool.signal import Signal, check_signal
 
 METHOD = "mean frequency"
 MIN_SCALE = 0.5  # for signals that hardly change
 OCTAVES = (-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2)  # of the candidates, from the chosen one
-CAPACITY = 2.5  # samples for each parameter of a network; measured on mosaics of 1.6 to 12.6 megapixels
 # For which `LAWS` were measured, and between which σ was seen to fall.
 EPOCHS, FEWEST_EPOCHS, MOST_EPOCHS = 20, 5, 150
 
@@ -65,7 +66,7 @@ LAWS: dict[ScaleGoal, Law] = {
 
 
 def resolve_scale(
-    signal: Signal, encoding: EncodingConfig, network: NetworkConfig, training: TrainingConfig, held_out: Split | None
+    signal: Signal, encoding: EncodingConfig, network: NetworkSettings, training: TrainingConfig, held_out: Split | None
 ) -> Encoding:
     """The encoding with its σ, chosen from the trained samples where it is "auto"; `search` then tells how."""
     if not encoding.needs_search:
@@ -103,14 +104,15 @@ def search_scale(
     if not encoding.uses_scale:
         raise SettingError("encoding", repr(encoding.kind), "gaussian or positional, which use a scale")
     held_out = split(signal.shape, training.holdout, training.seed)
-    return _search(media.trainable(signal, held_out), encoding, network, training, held_out)
+    sized, encoding = resolve_network(signal.config, encoding, network, training)
+    return _search(media.trainable(signal, held_out), encoding, sized, training, held_out)
 
 
 def _search(
-    signal: Signal, encoding: EncodingConfig, network: NetworkConfig, training: TrainingConfig, held_out: Split | None
+    signal: Signal, encoding: EncodingConfig, network: NetworkSettings, training: TrainingConfig, held_out: Split | None
 ) -> ScaleSearch:
     parameters = min(count_parameters(layer_widths(signal.config, encoding, network)), MAX_PARAMETERS)
-    capacity = CAPACITY * parameters
+    capacity = SAMPLES_PER_PARAMETER * parameters
     law, estimate = LAWS[encoding.scale_for], estimate_frequency(signal, held_out, capacity)
     frequency = estimate.frequency * (estimate.signal_share if encoding.scale_for == "resize" else 1)
     factor = law.factor * (law.positional if encoding.kind == "positional" else 1)

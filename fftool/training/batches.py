@@ -14,7 +14,7 @@ from fftool.backend.memory import Buffers, memory_errors
 from fftool.grid import index_dtype, sample_coordinates
 from fftool.models.encoding import fourier_features
 from fftool.models.network import CoordinateMLP
-from fftool.signal import Signal
+from fftool.signal import Samples
 
 CACHE_BYTES = 2**29  # features of a whole grid are cached up to here, and computed for each batch beyond
 CACHE_BLOCK = 2**12  # samples whose features are computed at once for the cache
@@ -47,8 +47,12 @@ class BatchFeatures:
         self.exact.clear()
         self.buffers.clear()
 
+    def coordinates(self, index: Tensor) -> Tensor:
+        """Coordinates of samples: float32 with shape (n, d)."""
+        return sample_coordinates(index, self.shape)
+
     def _compute(self, index: Tensor, out: Tensor) -> Tensor:
-        v = sample_coordinates(index, self.shape)
+        v = self.coordinates(index)
         return out.copy_(v if self.B is None else fourier_features(v, self.B, self.exact("batch", *out.shape)))
 
     def _compute_all(self) -> Tensor:
@@ -60,15 +64,18 @@ class BatchFeatures:
 
 
 class BatchValues:
-    """Samples of a signal on a device, in their own 8 or 16 bits, made into values in [0, 1] batch by batch."""
+    """Samples on a device, in their own 8 or 16 bits, made into values in [0, 1] batch by batch.
 
-    def __init__(self, signal: Signal, device: torch.device) -> None:
-        rows = np.require(signal.samples.reshape(-1, signal.channels), requirements=["C", "W"])
+    They have shape (…, columns): a row for each place of the leading axes.
+    """
+
+    def __init__(self, samples: Samples, device: torch.device) -> None:
+        rows = np.require(samples.reshape(-1, samples.shape[-1]), requirements=["C", "W"])
         self.peak = np.iinfo(rows.dtype).max
         self.rows = torch.from_numpy(rows).to(device)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        """Values of samples, given by their row-major index: float32 with shape (n, channels)."""
+        """Values of rows, given by their row-major index: float32 with shape (n, columns)."""
         bits = self.rows.view({1: torch.uint8, 2: torch.int16}[self.rows.itemsize])  # torch cannot index uint16
         return torch.index_select(bits, 0, index).view(self.rows.dtype).to(torch.float32).div_(self.peak)
 

@@ -11,6 +11,7 @@ from math import isqrt, sqrt
 from fftool.config import (
     DEEP,
     NetworkConfig,
+    NetworkSettings,
     OptimizerName,
     ResolvedDevice,
     ResolvedPrecision,
@@ -18,6 +19,7 @@ from fftool.config import (
     TrainingConfig,
     TrainingSettings,
 )
+from fftool.holdout import training_size
 
 EXACT_SAMPLES = 10_000  # below so many, a network comes near to reproducing each sample
 
@@ -31,6 +33,19 @@ def batch_size(optimizer: OptimizerName, n_samples: int) -> int:
     """
     size, most = {"muon": (n_samples // 32, 4096), "adam": (isqrt(n_samples), 512)}[optimizer]
     return min(max(64 * round(size / 64), 64), most)
+
+
+def tile_batch_size(n_samples: int) -> int:
+    """Samples in a step of each tile that trains on so many, in multiples of 32: 128 for 32×32, 256 for 64×64.
+
+    Half as many take 1.6 times as long, and are 1 dB worse at the same rate.
+    """
+    return min(max(32 * round(isqrt(n_samples) / 8), 32), 4096)
+
+
+def tile_learning_rate(optimizer: OptimizerName) -> float:
+    """Of Muon's 0.03, 0.05 and 0.08, the first is the best: by 0.9 and 2.8 dB, for tiles of 32×32 after 50 epochs."""
+    return {"muon": 0.03, "adam": 3e-3}[optimizer]
 
 
 def learning_rate(optimizer: OptimizerName, batch_size: int, layers: int = NetworkConfig.layers) -> float:
@@ -61,10 +76,16 @@ def resolve_defaults(
     n_samples: int,
     device: ResolvedDevice,
     precision: ResolvedPrecision,
-    layers: int = NetworkConfig.layers,
+    network: NetworkSettings = NetworkSettings(),
 ) -> TrainingSettings:
-    """Settings with nothing left to choose, to train on so many samples a network with so many hidden layers."""
-    size = training.batch_size or batch_size(training.optimizer, n_samples)
+    """Settings with nothing left to choose, to train a network on a signal with so many trained samples."""
+    decay: Schedule
+    if network.tile:
+        size = training.batch_size or tile_batch_size(training_size(network.tile, training.holdout))
+        rate, decay = tile_learning_rate(training.optimizer), "linear"
+    else:
+        size = training.batch_size or batch_size(training.optimizer, n_samples)
+        rate, decay = learning_rate(training.optimizer, size, network.layers), schedule(n_samples)
     return TrainingSettings(
         epochs=training.epochs,
         optimizer=training.optimizer,
@@ -74,8 +95,8 @@ def resolve_defaults(
         seconds=math.inf if training.seconds is None else training.seconds,
         target_psnr=math.inf if training.target_psnr is None else training.target_psnr,
         batch_size=size,
-        learning_rate=training.learning_rate or learning_rate(training.optimizer, size, layers),
-        schedule=training.schedule or schedule(n_samples),
+        learning_rate=training.learning_rate or rate,
+        schedule=training.schedule or decay,
         precision=precision,
         device=device,
         threads=training.threads or 0,

@@ -20,25 +20,31 @@ from fftool.config import Loss
 from fftool.models.layers import Layer, logits, named_parameters
 
 
-def _binary_cross_entropy(logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    difference = logits.sigmoid().sub_(values)
-    loss = F.binary_cross_entropy_with_logits(logits, values, reduction="sum")
+def _binary_cross_entropy(logits: Tensor, values: Tensor, trained: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    difference = _masked(logits.sigmoid().sub_(values), trained)
+    loss = F.binary_cross_entropy_with_logits(logits, values, trained, reduction="sum")
     return loss, _sum_of_squares(difference), difference
 
 
-def _squared_error(logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _squared_error(logits: Tensor, values: Tensor, trained: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     output = logits.sigmoid()
-    difference = output - values
+    difference = _masked(output - values, trained)
     squares = _sum_of_squares(difference)
     return squares, squares, difference.mul_(2).mul_(output).mul_(1 - output)
+
+
+def _masked(difference: Tensor, trained: Tensor | None) -> Tensor:
+    """Difference at the trained samples, and 0 elsewhere."""
+    return difference if trained is None else difference.mul_(trained)
 
 
 def _sum_of_squares(difference: Tensor) -> Tensor:
     return difference.flatten().dot(difference.flatten())
 
 
-# Sums of the loss and of the squared error over all values, and the derivative of the former by the logits.
-LOSSES: dict[Loss, Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]] = {
+# Sums of the loss and of the squared error over all values, and the derivative of the former by the logits; of the
+# values where the last argument is 1, if there is one.
+LOSSES: dict[Loss, Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor, Tensor]]] = {
     "bce": _binary_cross_entropy,
     "mse": _squared_error,
 }
@@ -62,6 +68,27 @@ def weight_gradient(delta: Tensor, inputs: Tensor, dtype: torch.dtype) -> Tensor
     return torch.bmm(_in_parts(delta).mT, _in_parts(inputs)).sum(0, dtype=dtype)
 
 
+class Operands:
+    """Layers in the precision of the products: the layers themselves, or copies to be rounded before each step."""
+
+    def __init__(self, layers: Sequence[Layer], dtype: torch.dtype) -> None:
+        *hidden, last = layers
+        self.layers = list(layers)
+        if dtype != last.weight.dtype:
+            self.layers = [layer.empty_like(dtype, dtype) for layer in hidden]
+            # The last bias keeps its precision, and the logits with it.
+            self.layers.append(replace(last, weight=torch.empty_like(last.weight, dtype=dtype)))
+        pairs = zip(named_parameters(self.layers).values(), named_parameters(layers).values(), strict=True)
+        separate = [(operand, exact) for operand, exact in pairs if operand is not exact]
+        self.rounded, self.exact = ([pair[i] for pair in separate] for i in (0, 1))
+
+    def rounded_layers(self) -> list[Layer]:
+        """The layers as they are now."""
+        if self.rounded:
+            copy_all_(self.rounded, self.exact)
+        return self.layers
+
+
 class Gradient:
     """Mean loss of a batch, and its derivative by every weight and bias.
 
@@ -70,17 +97,8 @@ class Gradient:
     """
 
     def __init__(self, layers: Sequence[Layer], loss: Loss, dtype: torch.dtype) -> None:
-        self.layers, self.loss = layers, LOSSES[loss]
-        *hidden, last = layers
-        self.operands = list(layers)
-        if dtype != last.weight.dtype:
-            self.operands = [layer.empty_like(dtype, dtype) for layer in hidden]
-            # The last bias keeps its precision, and the logits with it.
-            self.operands.append(replace(last, weight=torch.empty_like(last.weight, dtype=dtype)))
-        pairs = zip(named_parameters(self.operands).values(), named_parameters(layers).values(), strict=True)
-        separate = [(operand, exact) for operand, exact in pairs if operand is not exact]
-        self.rounded, self.exact = ([pair[i] for pair in separate] for i in (0, 1))
-        self.buffers = Buffers(last.weight.device, dtype)
+        self.operands, self.loss = Operands(layers, dtype), LOSSES[loss]
+        self.buffers = Buffers(layers[-1].weight.device, dtype)
 
     def __call__(self, features: Tensor, values: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and gradient of one batch.
@@ -94,14 +112,13 @@ class Gradient:
             loss by each parameter, by its name.
 
         """
-        if self.rounded:
-            copy_all_(self.rounded, self.exact)
+        layers = self.operands.rounded_layers()
         inputs: list[Tensor] = []  # of each layer
-        loss, squares, slope = self.loss(logits(self.operands, features, inputs), values)
+        loss, squares, slope = self.loss(logits(layers, features, inputs), values, None)
         delta = self.buffers("delta", *slope.shape)  # derivative by the output of layer i, with shape (n, out)
         torch.div(slope, values.numel(), out=delta)
         gradients: dict[str, Tensor] = {}
-        for i, layer in reversed(list(enumerate(self.operands))):
+        for i, layer in reversed(list(enumerate(layers))):
             gradients[layer.bias_name] = bias_gradient(delta, values.dtype)
             gradients[layer.weight_name] = weight_gradient(delta, inputs[i], values.dtype)
             if i:

@@ -17,10 +17,35 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CompleteTiles:
+    """The first tiles, whose training is complete: how many, the samples visited, and the sums of their last epochs.
+
+    Raises UnfinishedRunError for numbers that no training reaches.
+    """
+
+    n_tiles: int = 0
+    n_samples: int = 0  # visited
+    n_values: int = 0  # in their last epochs
+    loss: float = 0.0  # its sum over these
+    squared_error: float = 0.0  # its sum
+    rollbacks: int = 0
+
+    def __post_init__(self) -> None:
+        counts = self.n_tiles, self.n_samples, self.n_values, self.rollbacks
+        if min(counts) < 0 or max(counts) > MAX_COUNT or not _are_numbers(self.loss, self.squared_error):
+            raise UnfinishedRunError(f"impossible training of tiles: {shorten(self)}")
+
+
+def _are_numbers(*sums: float) -> bool:
+    return all(abs(value) <= MAX_NUMBER for value in sums)  # which a NaN fails
+
+
+@dataclass(frozen=True, kw_only=True)
 class Position:
     """Progress of a training. Sums are over all values of the samples that this epoch has visited so far.
 
-    Raises UnfinishedRunError for a position that no training reaches.
+    Tiled networks are trained in groups of tiles, one group after the other: the epoch and what is in it are those of
+    the current group. Raises UnfinishedRunError for a position that no training reaches.
     """
 
     step: int = 0  # steps so far
@@ -32,18 +57,20 @@ class Position:
     scale_seconds: float = 0.0  # of these, for choosing σ
     rollbacks: int = 0  # with a smaller step, after a loss that was not finite
     finished: bool = False
-    first_step: int = 0  # of this optimizer: a finished run resumes with a new one
+    first_step: int = 0  # of this optimizer: a finished run resumes with a new one, and so does each group
+    first_epoch: int = 0  # of each group
+    complete: CompleteTiles = CompleteTiles()
 
     def __post_init__(self) -> None:
         counts = self.step, self.n_visited, self.rollbacks, self.first_step
         times = self.seconds, self.scale_seconds
         if (
-            min(*counts, self.epoch, *times) < 0
-            or self.epoch > MAX_EPOCHS
+            min(*counts, self.first_epoch, *times) < 0
+            or not self.first_epoch <= self.epoch <= MAX_EPOCHS
             or max(counts) > MAX_COUNT
             or self.first_step > self.step
             or not all(map(math.isfinite, times))
-            or not (abs(self.loss) <= MAX_NUMBER and abs(self.squared_error) <= MAX_NUMBER)  # nor NaN
+            or not _are_numbers(self.loss, self.squared_error)
         ):
             raise UnfinishedRunError(f"impossible position of a training: {shorten(self)}")
 
@@ -69,12 +96,30 @@ class Run:
     optimizer: dict[str, Tensor] = field(default_factory=dict)
     rollback: Snapshot | None = None
 
+    @property
+    def group_size(self) -> int | None:
+        """Number of tiles in training, if that is known."""
+        if self.rollback is None or self.network.config.tiles is None:
+            return None
+        return len(next(iter(self.rollback.tensors.values())))
+
 
 def finished_position(config: Config, result: TrainingResult) -> Position:
     """Position at the end of a finished run, within its last epoch where a time limit ended it there.
 
     A step count that does not fit the epochs, as earlier versions could write it, means that the last epoch is void.
+    Tiles begin a new epoch.
     """
+    epoch = min(result.epochs, MAX_EPOCHS)
+    if config.tiles:
+        return Position(
+            step=result.steps,
+            epoch=epoch,
+            rollbacks=result.rollbacks,
+            finished=True,
+            first_step=result.steps,
+            first_epoch=epoch,
+        )
     n_trained = training_size(config.signal.shape, config.training.holdout)
     steps_per_epoch = math.ceil(n_trained / config.training.batch_size)
     within = result.steps - result.epochs * steps_per_epoch
@@ -83,7 +128,7 @@ def finished_position(config: Config, result: TrainingResult) -> Position:
     mean_squared_error = 0.0 if result.psnr is None else 10 ** (-result.psnr / 10)
     return Position(
         step=result.steps,
-        epoch=min(result.epochs, MAX_EPOCHS),
+        epoch=epoch,
         n_visited=n_visited,
         loss=result.loss * n_values if n_values else 0.0,
         squared_error=mean_squared_error * n_values,

@@ -1,8 +1,9 @@
-"""One step of training: features, gradient and optimizer, on the network's device."""
+"""One step of training: features, gradient and optimizer, of a single network or of a group of tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,36 +13,33 @@ from fftool.backend.device import DTYPES
 from fftool.backend.kernels import add_all_, scale_all_
 from fftool.backend.memory import block_size, in_blocks
 from fftool.config import Config
-from fftool.models.layers import empty_layers, named_parameters
+from fftool.holdout import Split
+from fftool.models.layers import Layer, empty_layers, forward, named_parameters, tile_logits
 from fftool.models.network import CoordinateMLP
-from fftool.signal import Signal
+from fftool.signal import Samples, Signal, quantize
+from fftool.tiling import TileGrid
 from fftool.training.batches import BatchFeatures, BatchValues
 from fftool.training.gradient import Gradient
 from fftool.training.optimizers import Optimizer, make_optimizer
+from fftool.training.tile_batches import WindowFeatures, WindowValues
+from fftool.training.tile_gradient import TileGradient
 
 MIN_GRADIENT_BLOCK = 64  # samples whose gradient is computed at once, where memory is short
 
 
-class TrainingStep:
-    """A network, and everything that it takes to train it on a signal by the network's own config.
+class Step(ABC):
+    """Layers in training, by the config of their network, on its device. Nothing in a step waits for the device."""
 
-    Nothing in a step waits for the device.
-    """
+    samples_per_number: float  # samples that one number stands for
 
-    def __init__(self, network: CoordinateMLP, signal: Signal) -> None:
-        config, layers = network.config, network.detached_layers
-        dtype, batch_size = DTYPES[config.training.precision], config.training.batch_size
-        width, *widths = config.widths
-        bytes_per_sample = 4 * width + dtype.itemsize * (width + 2 * sum(widths))
-        self.block = block_size(batch_size, bytes_per_sample, MIN_GRADIENT_BLOCK)
-        self.features = BatchFeatures(network, signal.shape, dtype)
-        self.values = BatchValues(signal, network.device)
-        self.gradient = Gradient(layers, config.training.loss, dtype)
-        self.optimizer = make_optimizer(config.training.optimizer, layers, dtype)
+    def __init__(self, config: Config, layers: Sequence[Layer]) -> None:
+        self.dtype = DTYPES[config.training.precision]
+        self.optimizer = make_optimizer(config.training.optimizer, layers, self.dtype)
         self.parameters = named_parameters(layers)
-        self.learning_rate = torch.zeros((), dtype=torch.float32, device=network.device)
-        graph = GRAPHS.get(network.device.type)
-        self.replayed = Replayed(self._run, batch_size, graph) if graph else None
+        device = layers[-1].weight.device
+        self.learning_rate = torch.zeros((), dtype=torch.float32, device=device)
+        graph = GRAPHS.get(device.type)
+        self.replayed = Replayed(self._run, config.training.batch_size, graph) if graph else None
 
     @property
     def optimizer_state(self) -> dict[str, Tensor]:
@@ -54,7 +52,7 @@ class TrainingStep:
         return self.parameters | self.optimizer_state
 
     def accepts(self, state: Mapping[str, Tensor]) -> bool:
-        """Whether this could be a state of this network: the same names, shapes and dtypes, and finite numbers."""
+        """Whether this could be a state of these layers: the same names, shapes and dtypes, and finite numbers."""
         own = self.state
         return state.keys() == own.keys() and all(
             (tensor.shape, tensor.dtype) == (own[name].shape, own[name].dtype) and bool(tensor.isfinite().all())
@@ -68,18 +66,46 @@ class TrainingStep:
             own[name].copy_(tensor)
 
     def __call__(self, index: Tensor, learning_rate: float) -> Tensor:
-        """Train on samples, given by their row-major index; returns the sums of loss and squared error, (2,)."""
+        """Train on samples, given by their number; returns the sums of loss and squared error, (2,)."""
         self.learning_rate.fill_(learning_rate)
         return self.replayed(index) if self.replayed else self._run(index)
 
     def _run(self, index: Tensor) -> Tensor:
-        (errors, gradients), self.block = in_blocks(
-            lambda block: self._gradient(index, block), self.block, MIN_GRADIENT_BLOCK
-        )
+        errors, gradients = self._gradient(index)
         self.optimizer.step(gradients, self.learning_rate)
         return errors
 
-    def _gradient(self, index: Tensor, block: int) -> tuple[Tensor, dict[str, Tensor]]:
+    @abstractmethod
+    def output(self, index: Tensor) -> Tensor:
+        """Values at samples, given by their number, as the network computes them now."""
+
+    @abstractmethod
+    def _gradient(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Sums of loss and squared error over a batch, and the gradient of its mean loss."""
+
+
+class TrainingStep(Step):
+    """A single network, and everything that it takes to train it on a signal. Samples have row-major numbers."""
+
+    def __init__(self, network: CoordinateMLP, signal: Signal) -> None:
+        config, layers = network.config, network.detached_layers
+        super().__init__(config, layers)
+        self.samples_per_number = 1
+        width, *widths = config.widths
+        bytes_per_sample = 4 * width + self.dtype.itemsize * (width + 2 * sum(widths))
+        self.block = block_size(config.training.batch_size, bytes_per_sample, MIN_GRADIENT_BLOCK)
+        self.features = BatchFeatures(network, signal.shape, self.dtype)
+        self.values = BatchValues(signal.samples, network.device)
+        self.gradient = Gradient(layers, config.training.loss, self.dtype)
+
+    def output(self, index: Tensor) -> Tensor:
+        return forward(self.gradient.operands.rounded_layers(), self.features[index])
+
+    def _gradient(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        found, self.block = in_blocks(lambda block: self._in_blocks(index, block), self.block, MIN_GRADIENT_BLOCK)
+        return found
+
+    def _in_blocks(self, index: Tensor, block: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Result of `Gradient`, added up over blocks of that many samples."""
         if block < self.block:
             self._free_buffers()
@@ -100,12 +126,48 @@ class TrainingStep:
         self.gradient.buffers.clear()
 
 
+class TileStep(Step):
+    """The networks of a group of tiles, and everything that it takes to train them on a signal.
+
+    Samples are numbered by their position in the window of a tile: each number stands for one sample in every tile.
+    """
+
+    def __init__(
+        self, network: CoordinateMLP, signal: Signal, tiles: TileGrid, group: slice, held_out: Split | None
+    ) -> None:
+        """For those tiles; `held_out` is needed where the samples held out are at other positions in each."""
+        layers = [layer.of(group) for layer in network.detached_layers]
+        super().__init__(network.config, layers)
+        self.features = WindowFeatures(network, tiles, self.dtype)
+        self.bits = signal.bits
+        self.values = WindowValues(signal, tiles, group, held_out, network.device)
+        self.samples_per_number = self.values.n_tiles * self.values.fraction_trained
+        self.gradient = TileGradient(layers, network.config.training.loss, self.dtype)
+
+    def _gradient(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.gradient(self.features[index], *self.values[index])
+
+    def output(self, index: Tensor) -> Tensor:
+        """Values with shape (tiles, channels, n)."""
+        return tile_logits(self.gradient.operands.rounded_layers(), self.features[index]).sigmoid_()
+
+    def samples(self, index: Tensor) -> tuple[Samples, Samples]:
+        """Trained samples at those positions of all tiles, and the same by their networks: both (n, channels)."""
+        values, trained = self.values[index]
+        both = values, self.output(index)
+        rows = [quantize(each.transpose(1, 2).flatten(0, 1).numpy(force=True), self.bits) for each in both]
+        if trained is not None:
+            rows = [each[trained.bool().flatten().numpy(force=True)] for each in rows]
+        return rows[0], rows[1]
+
+
 def _optimizer_state(optimizer: Optimizer) -> dict[str, Tensor]:
     return {f"optimizer.{name}": tensor for name, tensor in optimizer.state.items()}
 
 
-def state_layout(config: Config) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Parameters and optimizer state of a network's training as tensors without memory, by name."""
-    training, layers = config.training, empty_layers(config.widths, torch.device("meta"))
+def state_layout(config: Config, n_tiles: int | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Parameters and optimizer state of a training as tensors without memory, by name: for so many tiles, if any."""
+    training = config.training
+    layers = empty_layers(config.widths, torch.device("meta"), () if n_tiles is None else (n_tiles,))
     optimizer = make_optimizer(training.optimizer, layers, DTYPES[training.precision])
     return named_parameters(layers), _optimizer_state(optimizer)

@@ -17,19 +17,18 @@ from fftool.backend.isolation import isolated, isolated_steps
 from fftool.backend.memory import enough_memory
 from fftool.config import Config, EncodingConfig, NetworkConfig, SignalConfig, TrainingConfig
 from fftool.errors import DivergenceError, SignalMismatchError, UnfinishedRunError, shorten
-from fftool.grid import sample_coordinates
 from fftool.holdout import split, training_size
-from fftool.metrics import psnr
+from fftool.models.capacity import resolve_network
 from fftool.models.network import CoordinateMLP
-from fftool.rendering import render
 from fftool.rng import generator
 from fftool.scale.search import resolve_scale
 from fftool.signal import Signal, check_signal
 from fftool.training.batches import shuffled_batches
 from fftool.training.defaults import resolve_defaults
+from fftool.training.groups import make_groups
+from fftool.training.history import Epoch, History, decibels
 from fftool.training.schedules import learning_rate_factor
-from fftool.training.state import Position, Run, Snapshot
-from fftool.training.step import TrainingStep
+from fftool.training.state import CompleteTiles, Position, Run, Snapshot
 
 ROLLBACK_FACTOR = 0.1  # on the learning rate, after a loss that was not finite
 NEAR_TARGET = 2.0  # dB below the target PSNR, from where on the network is measured after each epoch
@@ -49,18 +48,26 @@ class Progress:
     scale_seconds: float  # of `seconds`, for choosing σ
     rollbacks: int  # with a smaller step, after a loss that was not finite
     rolled_back: bool  # in this step
+    tiles: range | None  # numbers of those in training, where there are any
     snapshot: Callable[[], Run]  # copies what it takes to resume from here, if it is called before the next step
+    _history: History
+    _n_tiles: int  # that it is of
     _means: Tensor  # loss and squared error over this epoch so far; on the device, and fetched only when asked for
 
     @property
     def loss(self) -> float:
-        """Mean loss over this epoch so far."""
+        """Mean loss over this epoch so far; of tiles whose training is complete, over their last epoch."""
         return self._means[0].item()
 
     @property
     def psnr(self) -> float:
-        """PSNR in dB of the mean squared error over this epoch so far; it lags behind the network."""
-        return -10 * math.log10(max(self._means[1].item(), 1e-12))
+        """PSNR in dB of the mean squared error over the same samples; it lags behind the network."""
+        return decibels(self._means[1].item())
+
+    @property
+    def history(self) -> tuple[Epoch, ...]:
+        """Epochs that are complete for all tiles, since training began or resumed."""
+        return self._history.epochs(self._n_tiles)
 
 
 @isolated_steps
@@ -102,7 +109,8 @@ def fit(
         held_out = split(signal.shape, training.holdout, training.seed)
         before = perf_counter()
         trained = media.trainable(signal, held_out)
-        resolved = resolve_scale(trained, encoding, network, training, held_out)
+        sized, encoding = resolve_network(signal.config, encoding, network, training)
+        resolved = resolve_scale(trained, encoding, sized, training, held_out)
         scale_seconds = perf_counter() - before
         device = select_device(training.device)
         precision = select_precision(training.precision, device)
@@ -110,8 +118,8 @@ def fit(
         config = Config(
             signal=signal.config,
             encoding=resolved,
-            network=network,
-            training=resolve_defaults(training, n_trained, device, precision, network.layers),
+            network=sized,
+            training=resolve_defaults(training, n_trained, device, precision, sized),
             version=__version__,
         )
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
@@ -148,7 +156,10 @@ def _check_signal(seen: SignalConfig, trained: SignalConfig) -> None:
 
 
 class _Trainer:
-    """A training in progress: what it needs for each step, and its position."""
+    """A training in progress: what it needs for each step, and its position.
+
+    Tiles are trained in groups, one after the other, so that memory follows the group. A single network is one group.
+    """
 
     position: Position
     sums: Tensor  # of the loss and the squared error over the epoch so far, kept on the device
@@ -159,23 +170,24 @@ class _Trainer:
         self.signal, self.network = signal, run.network
         self.training = training = self.network.config.training
         self.n_trained = training_size(signal.shape, training.holdout)
-        self.steps_per_epoch = math.ceil(self.n_trained / training.batch_size)
-        self.held_out = split(signal.shape, training.holdout, training.seed)
-        self.trained = None if self.held_out is None else self.held_out.train.to(self.network.device)
-        self.step = TrainingStep(self.network, trained)
-        self._check(run)
-        self.step.restore(run.optimizer)
+        self.groups = make_groups(self.network, signal, trained)
+        self.steps_per_epoch = math.ceil(self.groups.n_positions / training.batch_size)
+        self.history = History()
         position = run.position
-        self.samples_before = position.epoch * self.n_trained + position.n_visited
-        self.seconds_before = position.seconds if self.samples_before else 0.0
+        self.groups.begin(position.complete.n_tiles, run.group_size)
+        self._check(run)
+        self.first_tile, self.group_start = position.complete.n_tiles, position.seconds
+        self.groups.step.restore(run.optimizer)
         self.start = perf_counter() - position.seconds
         self._set_position(position)
+        self.samples_before = self._n_samples
+        self.seconds_before = position.seconds if self.samples_before else 0.0
         self.rollback = run.rollback or self._snapshot()
 
     def steps(self) -> Iterator[Progress]:
         """Take all steps that are left, yielding after each one."""
         while not self.position.finished:
-            if self.position.n_visited == self.n_trained:
+            if self.position.n_visited == self.groups.n_positions:
                 self._set_position(
                     replace(self.position, epoch=self.position.epoch + 1, n_visited=0, loss=0.0, squared_error=0.0)
                 )
@@ -185,85 +197,164 @@ class _Trainer:
                 if not self._take_step(index):
                     yield from self._roll_back()
                     break
+                is_over = self._finish_group()
                 yield self.progress()
-                if self.position.finished:
+                if is_over:
                     break
 
     def progress(self, rolled_back: bool = False) -> Progress:
-        at = self.position
-        n_samples = at.epoch * self.n_trained + at.n_visited
+        at, complete = self.position, self.position.complete
+        n_values = complete.n_values + self._n_values
         return Progress(
             network=self.network,
             done=self._done,
-            epochs=at.epoch + (at.n_visited == self.n_trained),
+            epochs=at.epoch + (at.n_visited == self.groups.n_positions),
             step=at.step,
-            n_samples=n_samples,
+            n_samples=self._n_samples,
             seconds=at.seconds,
-            rate=max(n_samples - self.samples_before, 0) / max(at.seconds - self.seconds_before, 1e-9),
+            rate=max(self._n_samples - self.samples_before, 0) / max(at.seconds - self.seconds_before, 1e-9),
             scale_seconds=at.scale_seconds,
-            rollbacks=at.rollbacks,
+            rollbacks=complete.rollbacks + at.rollbacks,
             rolled_back=rolled_back,
+            tiles=self.groups.tiles if self.network.tiles else None,
             snapshot=self._run,
-            _means=self.sums / max(at.n_visited * self.signal.channels, 1),
+            _history=self.history,
+            _n_tiles=self.groups.n_tiles - self.first_tile,
+            _means=(self.sums + self.sums.new_tensor([complete.loss, complete.squared_error])) / max(n_values, 1),
         )
 
     @property
     def _done(self) -> float:
-        """Fraction of the training that is over, by the clock or by the place in the epochs."""
+        """Fraction of the training that is over."""
+        if self.position.finished:
+            return 1.0
+        return min(1.0, self._fraction_before + self._fraction * self._group_done)
+
+    @property
+    def _fraction_before(self) -> float:
+        """Fraction of all tiles whose training is complete."""
+        return self.groups.tiles.start / self.groups.n_tiles
+
+    @property
+    def _fraction(self) -> float:
+        """Fraction of all tiles that are in training."""
+        return len(self.groups.tiles) / self.groups.n_tiles
+
+    @property
+    def _group_done(self) -> float:
+        """Fraction of the training of this group that is over, by the clock or by the place in the epochs."""
         at, training = self.position, self.training
         if at.finished:
             return 1.0
         if training.is_timed:
-            return min(1.0, at.seconds / training.seconds)
+            seconds = training.seconds - at.scale_seconds  # shared out over the tiles
+            begin = at.scale_seconds + seconds * self._fraction_before
+            return min(max((at.seconds - begin) / max(seconds * self._fraction, 1e-9), 0.0), 1.0)
         steps = at.epoch * self.steps_per_epoch + math.ceil(at.n_visited / training.batch_size)
         return min(1.0, steps / (training.epochs * self.steps_per_epoch))
+
+    @property
+    def _n_samples(self) -> int:
+        """Samples visited so far; those of margins count once, for the tile that they are in."""
+        at = self.position
+        epochs = at.epoch - at.first_epoch + at.n_visited / self.groups.n_positions
+        before = at.first_epoch * self.n_trained
+        return before + at.complete.n_samples + round(epochs * self.n_trained * self._fraction)
+
+    @property
+    def _n_values(self) -> int:
+        """Values of the samples visited in this epoch."""
+        return round(self.position.n_visited * self.groups.step.samples_per_number) * self.signal.channels
 
     def _batches(self) -> Iterator[Tensor]:
         at, batch_size = self.position, self.training.batch_size
         order = generator(self.training.seed, "order", at.epoch)
-        for index in shuffled_batches(self.n_trained, batch_size, order, self.network.device, at.n_visited):
-            yield index if self.trained is None else self.trained[index]
+        positions = self.groups.positions
+        for index in shuffled_batches(self.groups.n_positions, batch_size, order, self.network.device, at.n_visited):
+            yield index if positions is None else positions[index]
 
     def _take_step(self, index: Tensor) -> bool:
         """Train on some samples; whether all numbers have stayed finite."""
         at, training = self.position, self.training
-        factor = learning_rate_factor(training.schedule, at.step - at.first_step, self._done)
+        factor = learning_rate_factor(training.schedule, at.step - at.first_step, self._group_done)
         learning_rate = training.learning_rate * factor * ROLLBACK_FACTOR**at.rollbacks
-        self.sums = self.sums + self.step(index, learning_rate)
-        self.position = at = replace(
+        self.sums = self.sums + self.groups.step(index, learning_rate)
+        self.position = replace(
             at, step=at.step + 1, n_visited=at.n_visited + len(index), seconds=perf_counter() - self.start
         )
         if not self.is_finite(self.sums):
             return False
-        complete, epoch_over = self._done == 1, at.n_visited == self.n_trained
-        if (complete or epoch_over) and not self._is_sound(index):
+        is_sound = not (self._epoch_is_over or self._group_done == 1) or self._is_sound(index)
+        if is_sound and self._epoch_is_over:
+            self._record_epoch()
+        return is_sound
+
+    @property
+    def _epoch_is_over(self) -> bool:
+        return self.position.n_visited == self.groups.n_positions
+
+    def _finish_group(self) -> bool:
+        """Turn to the next group, where the training of this one is over; whether it is."""
+        at = self.position
+        if self._group_done < 1 and not (self._epoch_is_over and self._has_reached_target()):
             return False
-        self.position = replace(at, finished=complete or (epoch_over and self._has_reached_target()))
+        if self.groups.tiles.stop == self.groups.n_tiles:
+            self.position = replace(at, finished=True)
+            return True
+        loss, squared_error = self.sums.tolist()
+        complete = CompleteTiles(
+            n_tiles=self.groups.tiles.stop,
+            n_samples=self._n_samples - at.first_epoch * self.n_trained,
+            n_values=at.complete.n_values + self._n_values,
+            loss=at.complete.loss + loss,
+            squared_error=at.complete.squared_error + squared_error,
+            rollbacks=at.complete.rollbacks + at.rollbacks,
+        )
+        begin = Position(
+            step=at.step,
+            epoch=at.first_epoch,
+            seconds=at.seconds,
+            scale_seconds=at.scale_seconds,
+            first_step=at.step,
+            first_epoch=at.first_epoch,
+            complete=complete,
+        )
+        self.groups.begin(complete.n_tiles)
+        self.group_start = at.seconds
+        self._set_position(begin)
+        self.rollback = self._snapshot()
         return True
+
+    def _record_epoch(self) -> None:
+        loss, squared_error = self.sums.tolist()
+        self.history.add(
+            self.position.epoch + 1,
+            n_tiles=len(self.groups.tiles),
+            seconds=self.position.seconds - self.group_start,
+            n_values=self._n_values,
+            loss=loss,
+            squared_error=squared_error,
+        )
 
     def _is_sound(self, index: Tensor) -> bool:
         """Whether the network and its output are finite, after a step that no later loss will show."""
-        output = self.network(sample_coordinates(index[:1], self.signal.shape))
-        return self.network.is_finite and bool(output.isfinite().all() and self.sums.isfinite().all())
+        parameters = self.groups.step.parameters.values()
+        output = self.groups.step.output(index[:1])
+        return all(bool(tensor.isfinite().all()) for tensor in (*parameters, output, self.sums))
 
     def _has_reached_target(self) -> bool:
-        """Whether the signal, as it would be saved, has the target PSNR at the trained samples.
+        """Whether the signal, as it would be saved, has the target PSNR at the trained samples of this group.
 
         The mean over the epoch tells when to measure: it lags behind the network, and at a high learning rate may be
         ahead.
         """
-        target = self.training.target_psnr
-        if self.progress().psnr < target - NEAR_TARGET:
-            return False
-        samples = render(self.network, self.signal.shape, bits=self.signal.bits)
-        visible = media.get(self.signal.medium).visible
-        trained = self.held_out.train if self.held_out else None
-        return psnr(visible(self.signal.samples), visible(samples), trained) >= target
+        target, mean = self.training.target_psnr, self.sums[1].item() / max(self._n_values, 1)
+        return decibels(mean) >= target - NEAR_TARGET and self.groups.psnr() >= target
 
     def _roll_back(self) -> Iterator[Progress]:
         """Return to the last good state and a smaller step; raises DivergenceError if that was done before."""
         epoch, again = self.position.epoch + 1, self.position.rollbacks > 0
-        self.step.restore(self.rollback.tensors)
+        self.groups.step.restore(self.rollback.tensors)
         self._set_position(replace(self.rollback.position, seconds=perf_counter() - self.start, rollbacks=1))
         yield self.progress(rolled_back=not again)
         if again:
@@ -277,23 +368,24 @@ class _Trainer:
         self.is_finite = FiniteCheck(late=self.network.device.type == "cuda")
 
     def _snapshot(self) -> Snapshot:
-        return Snapshot(self.position, _copies(self.step.state))
+        return Snapshot(self.position, _copies(self.groups.step.state))
 
     @isolated()
     def _run(self) -> Run:
         """Copy of the network and of what it takes to resume."""
         loss, squared_error = self.sums.tolist()
         position = replace(self.position, loss=loss, squared_error=squared_error)
-        return Run(copy.deepcopy(self.network), position, _copies(self.step.optimizer_state), self.rollback)
+        return Run(copy.deepcopy(self.network), position, _copies(self.groups.step.optimizer_state), self.rollback)
 
     def _check(self, run: Run) -> None:
         """Raise UnfinishedRunError for tensors of other names, shapes or kinds, and for more samples than there are."""
-        states = [self.step.parameters | run.optimizer] if run.optimizer else []
+        states = [self.groups.step.parameters | run.optimizer] if run.optimizer else []
         positions = [run.position]
         if run.rollback:
             states.append(run.rollback.tensors)
             positions.append(run.rollback.position)
-        if not all(map(self.step.accepts, states)) or max(at.n_visited for at in positions) > self.n_trained:
+        most = self.groups.n_positions
+        if not all(map(self.groups.step.accepts, states)) or max(at.n_visited for at in positions) > most:
             raise UnfinishedRunError("the state of the unfinished run is inconsistent")
 
 

@@ -1,0 +1,50 @@
+"""Tiles that cover a grid of samples, each with a small network of its own. Nothing here needs torch or numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, prod
+
+
+def even_tile(length: int, side: int) -> int:
+    """Side of the tiles that cover so many samples, no longer than asked for and all alike.
+
+    Where there are several it is even, if that takes one sample more: then every other sample of the signal is every
+    other one of each tile.
+    """
+    count = ceil(length / side)
+    exact = ceil(length / count)
+    return exact if count == 1 else exact + exact % 2
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Tiles of one size, in row-major order. Sizes are in samples and in array order, (…, y, x).
+
+    The last tile along an axis may reach beyond the signal. A window is a tile with its margins, where it overlaps its
+    neighbours; along an axis with a single tile there is none.
+    """
+
+    shape: tuple[int, ...]  # of the signal
+    tile: tuple[int, ...]
+    margin: int
+
+    @cached_property
+    def counts(self) -> tuple[int, ...]:
+        """Number of tiles along each axis."""
+        return tuple(ceil(length / side) for length, side in zip(self.shape, self.tile, strict=True))
+
+    @cached_property
+    def n_tiles(self) -> int:
+        return prod(self.counts)
+
+    @cached_property
+    def margins(self) -> tuple[int, ...]:
+        """Margin along each axis."""
+        return tuple(self.margin if count > 1 else 0 for count in self.counts)
+
+    @cached_property
+    def window(self) -> tuple[int, ...]:
+        """Size of a window."""
+        return tuple(side + 2 * margin for side, margin in zip(self.tile, self.margins, strict=True))

@@ -1,0 +1,62 @@
+"""Figures of each epoch of a training, over all groups of tiles."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """Loss and PSNR of an epoch: means over it, which lag behind the network."""
+
+    epoch: int
+    seconds: float  # since training began; of tiles, as if all had been trained side by side
+    loss: float
+    psnr: float  # dB, of the trained samples
+    holdout_psnr: float | None = None  # dB, of some of the samples held out, at its end
+
+
+@dataclass
+class _Sums:
+    seconds: float = 0.0
+    n_values: int = 0
+    loss: float = 0.0
+    squared_error: float = 0.0
+    n_tiles: int = 0
+
+
+def decibels(mean_squared_error: float) -> float:
+    """PSNR in dB of a mean squared error of values in [0, 1], up to 120."""
+    return -10 * math.log10(max(mean_squared_error, 1e-12))
+
+
+class History:
+    """Sums of each epoch, which one group of tiles after the other adds to."""
+
+    def __init__(self) -> None:
+        self.sums: dict[int, _Sums] = {}
+
+    def add(
+        self, epoch: int, *, n_tiles: int, seconds: float, n_values: int, loss: float, squared_error: float
+    ) -> None:
+        """Add the sums of a group of tiles over an epoch, and the seconds since its training began."""
+        sums = self.sums.setdefault(epoch, _Sums())
+        sums.seconds += seconds
+        sums.n_values += n_values
+        sums.loss += loss
+        sums.squared_error += squared_error
+        sums.n_tiles += n_tiles
+
+    def epochs(self, n_tiles: int) -> tuple[Epoch, ...]:
+        """Epochs that so many tiles have completed."""
+        return tuple(
+            Epoch(
+                epoch=epoch,
+                seconds=sums.seconds,
+                loss=sums.loss / sums.n_values,
+                psnr=decibels(sums.squared_error / sums.n_values),
+            )
+            for epoch, sums in sorted(self.sums.items())
+            if sums.n_tiles == n_tiles
+        )
