@@ -334,10 +334,14 @@ def variants(
     for kind in kinds or [base.kind]:
         uses_scale = replace(base, kind=kind).uses_scale
         found += [replace(each, kind=kind) for each in (scaled if uses_scale and scaled else [base])]
-    for name, count in Counter(encoding.name for encoding in found).items():
+    _check_distinct(encoding.name for encoding in found)
+    return found
+
+
+def _check_distinct(names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
         if count > 1:
             raise SettingError("variant", f"{name}, given {count} times", "each variant once")
-    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -381,6 +385,45 @@ class NetworkSettings(_NetworkBase):
     hidden: int = setting(HIDDEN, integer(1, MAX_COUNT), "number of hidden units")  # in each hidden layer
     tile: tuple[int, ...] = setting((), tuple_of(integer(1, MAX_SIDE), "a size for each axis"))
     margin: int = setting(0, integer(0, MAX_SIDE))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network to compare with others: the settings in which they may differ."""
+
+    encoding: EncodingConfig
+    network: NetworkConfig
+
+    @property
+    def tile_name(self) -> str:
+        """Label of its tiles in tables and figures: tile 64x48; empty where they are left to fftool."""
+        tile = self.network.tile
+        if isinstance(tile, str):
+            return "one network" if tile == "none" else ""
+        return f"tile {'x'.join(map(str, reversed(tile))) if isinstance(tile, tuple) else tile}"
+
+    @property
+    def name(self) -> str:
+        """Label in tables and figures: gaussian σ=25, tile 64."""
+        return ", ".join(filter(None, [self.encoding.name, self.tile_name]))
+
+    @property
+    def file_name(self) -> str:
+        """Label as a part of file names: gaussian-25-tile-64."""
+        return "-".join([self.encoding.file_name, *self.tile_name.split()])
+
+
+def network_variants(
+    encodings: Iterable[EncodingConfig], tiles: Iterable[Tile], base: NetworkConfig = NetworkConfig()
+) -> list[Variant]:
+    """Networks to compare: each encoding with each tile; other settings are those of `base`.
+
+    Raises SettingError for a tile outside of its range, and for a variant that is named twice.
+    """
+    networks = [replace(base, tile=tile) for tile in tiles] or [base]
+    found = [Variant(encoding, network) for encoding in encodings for network in networks]
+    _check_distinct(variant.name for variant in found)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

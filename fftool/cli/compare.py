@@ -1,4 +1,4 @@
-"""fftool compare: scales, encodings and checkpoints side by side."""
+"""fftool compare: scales, encodings, tiles and checkpoints side by side."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
 from fftool.cli.settings import NAMES, TrainingOptions, with_training_options
-from fftool.config import MAX_SHEET_PIXELS, SignalConfig, check_scale_count, variants
+from fftool.config import MAX_SHEET_PIXELS, SignalConfig, check_scale_count, network_variants, variants
 from fftool.errors import SettingError, UnsuitableCheckpointError, shorten
 from fftool.files import check_folder, check_writable
 from fftool.holdout import training_size
 from fftool.interrupts import uninterrupted
+from fftool.models.capacity import resolve_network
 
 if TYPE_CHECKING:
     from fftool.media.base import Medium
@@ -44,6 +45,7 @@ def compare(
     ] = None,
     scale: options.Scales = None,
     encoding: options.Encodings = None,
+    tile: options.Tiles = None,
     size: options.Size = None,
     output: Annotated[
         Path, file_option("--output", "-o", help="The sheet of all images: png, jpg, webp, tiff, pdf or svg.")
@@ -68,7 +70,7 @@ def compare(
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Train a network for each scale and encoding, and show them side by side.
+    """Train a network for each scale, encoding and tile, and show them side by side.
 
     All start from the same seed. Checkpoints can join them, or be compared alone.
 
@@ -77,13 +79,14 @@ def compare(
     options.check_show(show, as_json)
     file, checkpoints = inputs.single(file), inputs.all_of(checkpoints or [], inputs.CHECKPOINTS)
     inputs.check_read_once(file, *checkpoints)
-    to_train = variants(encoding or [], scale or [], settings.encoding)
+    encodings = variants(encoding or [], scale or [], settings.encoding)
+    to_train = network_variants(encodings or [settings.encoding] * bool(tile), tile or [], settings.network)
     if not (to_train or checkpoints):
-        raise UsageError("nothing to compare", "name scales, encodings or checkpoints: --scale 1 --scale 25")
+        raise UsageError("nothing to compare", "name scales, encodings, tiles or checkpoints: --scale 1 --scale 25")
     if not to_train:
         _refuse_training_options(context)
-    options.check_scale_for(context, to_train)
-    if explain and not any(each.needs_search for each in to_train):
+    options.check_scale_for(context, [each.encoding for each in to_train])
+    if explain and not any(each.encoding.needs_search for each in to_train):
         raise UsageError("--explain shows how auto chooses a scale, and none is to be chosen", "add --scale auto")
     _check_distinct(checkpoints, "name each variant once")
     kept = {each: models / f"{each.file_name}.st" for each in to_train} if models else {}
@@ -95,7 +98,8 @@ def compare(
     if no_metadata:
         signal = replace(signal, metadata={})
     for each in to_train:
-        check_scale_count(each.scale, len(signal.axes))
+        check_scale_count(each.encoding.scale, len(signal.axes))
+        resolve_network(signal.config, each.encoding, each.network, settings.training)
     _check_inputs(signal, file, checkpoints, settings)
     shape = _render_shape(medium, signal, size)
     terminal.confirm_overwrite(existing, overwrite)
@@ -110,7 +114,7 @@ def _refuse_training_options(context: typer.Context) -> None:
     if useless := options.given(context, [*names, "curves", "explain", "models", "no_metadata"]):
         raise UsageError(
             f"{useless[0]} is for networks to be trained, and there are only checkpoints",
-            f"leave {useless[0]} out, or name a --scale or an --encoding",
+            f"leave {useless[0]} out, or name a --scale, an --encoding or a --tile",
         )
 
 

@@ -31,7 +31,7 @@ from fftool.rendering import render
 from fftool.scale.spectrum import radial_spectrum
 from fftool.signal import Samples, Signal
 from fftool.sweep.outcome import Outcome, are_comparable
-from fftool.sweep.runner import Results, Sweep, Variant, VariantCallback
+from fftool.sweep.runner import Results, Source, Sweep, VariantCallback
 from fftool.training.trainer import Progress
 
 
@@ -42,7 +42,7 @@ class Comparison:
     file: Path
     signal: Signal
     medium: Medium
-    variants: Sequence[Variant]
+    variants: Sequence[Source]
     settings: TrainingOptions
     outputs: ComparisonOutputs
     shape: tuple[int, ...] | None
@@ -76,7 +76,7 @@ class Comparison:
             raise typer.Exit(1)
 
     def _run_variants(self) -> Results:
-        sweep = Sweep(self.signal, self.variants, self.settings.network, self.settings.training, self.outputs.models)
+        sweep = Sweep(self.signal, self.variants, self.settings.training, self.outputs.models)
         work = sum(map(sweep.work, self.variants))
         with bars.progress_in_parts("all variants", work, self.medium.short_unit) as add_part:
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fftool.config import EncodingConfig
+from fftool.config import Variant
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class ComparisonOutputs:
     curves: Path | None
     explanation: Path | None
     csv: Path | None
-    models: dict[EncodingConfig, Path]
+    models: dict[Variant, Path]
 
     @property
     def figures(self) -> list[Path]:

@@ -52,7 +52,7 @@ def encode_viz(
         Literal["gaussian", "positional", "basic"],
         options.network_option("--encoding", help=options.ENCODING_HELP),
     ] = "gaussian",
-    dimension: options.Dimension = EncodeVizConfig.dimension,
+    dimension: options.FrequencyCount = EncodeVizConfig.dimension,
     seed: options.Seed = TrainingConfig.seed,
     model: Annotated[
         Path | None,

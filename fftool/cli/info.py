@@ -11,7 +11,7 @@ from fftool.checkpoint.reading import Description, Unfinished, describe
 from fftool.checks import format_number
 from fftool.cli import inputs, options, terminal
 from fftool.cli.output import Output
-from fftool.cli.reports import quality_rows, scale_row
+from fftool.cli.reports import quality_rows, scale_row, tile_row
 from fftool.config import SignalConfig
 
 METADATA = {"exif": "EXIF", "icc": "sRGB profile", "xmp": "XMP"}  # names as users know them
@@ -58,6 +58,7 @@ def _rows(description: Description) -> dict[str, str]:
         "encoding": f"{encoding.kind}, {encoding.n_frequencies(len(signal.axes))} frequencies{scale}",
         **scale_row(encoding),
         "network": " -> ".join(str(width) for width in config.widths),
+        **tile_row(config),
         "training": f"{training.epochs} epochs, batches of {training.batch_size}, learning rate "
         f"{training.learning_rate:g}, {training.loss} loss, seed {training.seed}, on {training.device}",
     }

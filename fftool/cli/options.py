@@ -13,7 +13,7 @@ from fftool import config
 from fftool.cli import parsers
 from fftool.cli.errors import UsageError
 from fftool.cli.jobs import Existing
-from fftool.config import EncodingConfig
+from fftool.config import EncodingConfig, NetworkConfig
 
 network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
@@ -63,8 +63,30 @@ ScaleFor = Annotated[
     config.ScaleGoal,
     network_option("--scale-for", help="Purpose of auto: resize for rendering at other sizes, detail for the pixels."),
 ]
-Dimension = Annotated[int, network_option("--dimension", help="Number of frequencies, m.")]
-Hidden = Annotated[int, network_option("--hidden", help="Units in each hidden layer.")]
+FrequencyCount = Annotated[int, network_option("--dimension", help="Number of frequencies, m.")]
+Dimension = Annotated[
+    int | None,
+    network_option(
+        "--dimension", help="Number of frequencies, m.", show_default=f"{config.DIMENSION}, or 64 for small tiles"
+    ),
+]
+Hidden = Annotated[
+    int | None,
+    network_option(
+        "--hidden", help="Units in each hidden layer.", show_default=f"{config.HIDDEN}, or 64 for small tiles"
+    ),
+]
+TILE_HELP = (
+    "Side of the tiles, in pixels, each with a small network of its own; none is one network for the whole image. "
+    "auto takes tiles where one network has no room."
+)
+tile_option = partial(network_option, "--tile", parser=parsers.parse_tile, metavar="PIXELS|WIDTHxHEIGHT|auto|none")
+Tile = Annotated[Any, tile_option(help=TILE_HELP)]  # a config.Tile; Typer has no unions
+Tiles = Annotated[list[Any] | None, tile_option(help=f"{TILE_HELP} Repeatable.", show_default=str(NetworkConfig.tile))]
+Margin = Annotated[
+    int | None,
+    network_option("--margin", help="Pixels by which a tile overlaps its neighbours.", show_default=str(config.MARGIN)),
+]
 Layers = Annotated[int, network_option("--layers", help="Number of hidden layers.")]
 
 

@@ -43,6 +43,16 @@ def parse_seconds(text: str) -> float:
     raise _invalid(text, "a duration such as 10s, 1.5m or 2h")
 
 
+def parse_tile(text: str) -> config.Tile:
+    """A tile: its side, its sides in coordinate order (64x48), auto or none. In array order, as settings have it."""
+    if text in ("auto", "none"):
+        return "auto" if text == "auto" else "none"
+    if re.fullmatch(r"\d{1,9}([xX×]\d{1,9})*", text):
+        sides = tuple(int(side) for side in reversed(re.split("[xX×]", text)))
+        return sides if len(sides) > 1 else sides[0]
+    raise _invalid(text, "a side such as 64, sides such as 64x48, 'auto' or 'none'")
+
+
 def parse_encoding(text: str) -> str:
     """An encoding where the option can be repeated: Typer has no lists of choices."""
     if text not in ENCODINGS:

@@ -77,6 +77,7 @@ class TrainingReport:
         if progress:
             rate = f"{progress.rate:,.0f} {_unit(config)}/s"
             rows["time"] = f"{progress.seconds:.1f} s ({rate} on {training.device}, in {training.precision})"
+        rows |= tile_row(config)
         rows["parameters"] = f"{config.n_parameters:,}"
         rows["checkpoint"] = f"{self.output} ({terminal.format_bytes(self.output.stat().st_size)})"
         output.rows(rows)
@@ -105,6 +106,14 @@ def signal_row(signal: SignalConfig) -> dict[str, str]:
     """Row on the signal: its size, channels and bit depth."""
     medium = media.get(signal.medium)
     return {medium.noun: medium.describe(signal)}
+
+
+def tile_row(config: Config) -> dict[str, str]:
+    """Row on the tiles of a network; none where it has none."""
+    if (tiles := config.tiles) is None:
+        return {}
+    count, size = ("x".join(map(str, reversed(each))) for each in (tiles.counts, tiles.tile))
+    return {"tiles": f"{count} of {size} {_unit(config)}, margin {tiles.margin}, each with {config.widths[1]} units"}
 
 
 def scale_row(encoding: Encoding, seconds: float | None = None) -> dict[str, str]:

@@ -24,7 +24,7 @@ class TrainingOptions:
 # Options by the request that they belong to, and by their name in it.
 OPTIONS: dict[type, dict[str, Any]] = {
     EncodingConfig: {"scale_for": options.ScaleFor, "dimension": options.Dimension},
-    NetworkConfig: {"hidden": options.Hidden, "layers": options.Layers},
+    NetworkConfig: {"margin": options.Margin, "hidden": options.Hidden, "layers": options.Layers},
     TrainingConfig: {
         "epochs": options.Epochs,
         "seconds": options.Seconds,

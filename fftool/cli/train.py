@@ -19,7 +19,7 @@ from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.resume import resume_job
 from fftool.cli.settings import TrainingOptions, with_training_options
-from fftool.config import EncodingConfig, SavingConfig
+from fftool.config import EncodingConfig, NetworkConfig, SavingConfig
 from fftool.errors import FFToolError, WriteError
 from fftool.files import check_readable, check_writable, new_folder, reserved
 from fftool.interrupts import uninterrupted
@@ -48,6 +48,7 @@ def train(
     save_every: options.SaveEvery = SavingConfig.every,
     scale: options.Scale = EncodingConfig.scale,
     encoding: options.Encoding = EncodingConfig.kind,
+    tile: options.Tile = NetworkConfig.tile,
     no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
@@ -77,7 +78,11 @@ def train(
         job = resume_job(context, model, files, output, settings.training, saving)
         jobs.run_job(model, job, existing, out)
         return
-    settings = replace(settings, encoding=replace(settings.encoding, kind=encoding, scale=scale))
+    settings = replace(
+        settings,
+        encoding=replace(settings.encoding, kind=encoding, scale=scale),
+        network=replace(settings.network, tile=tile),
+    )
     options.check_scale_for(context, [settings.encoding])
     if not files:
         raise UsageError("no file to train on", help_hint())

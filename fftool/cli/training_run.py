@@ -112,10 +112,12 @@ def _train(course: Iterator[Progress], medium: Medium, saver: Saver) -> tuple[Pr
 def format_status(progress: Progress, medium: Medium) -> str:
     """State of a training in a few words."""
     training = progress.network.config.training
+    grid = progress.network.tiles
+    part = f"tiles {progress.tiles.stop:,}/{grid.n_tiles:,}  " if grid and progress.tiles else ""
     epoch = progress.epochs + (progress.done < 1)
     total = "" if training.is_timed else f"/{training.epochs}"
     rate = bars.format_rate(progress.rate, medium.short_unit)
-    return f"epoch {epoch}{total}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB  {rate}"
+    return f"{part}epoch {epoch}{total}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB  {rate}"
 
 
 def _evaluate(progress: Progress, signal: Signal, medium: Medium) -> TrainingResult:

@@ -9,7 +9,7 @@ from pathlib import Path
 from fftool.backend.device import select_device
 from fftool.checkpoint.reading import load
 from fftool.checkpoint.writing import checkpoint_size
-from fftool.config import Device, EncodingConfig, NetworkConfig, ScaleSearch, TrainingConfig
+from fftool.config import Device, ScaleSearch, TrainingConfig, Variant
 from fftool.evaluation import assess, record
 from fftool.files import readable_name
 from fftool.metrics import Quality
@@ -17,17 +17,8 @@ from fftool.models.network import CoordinateMLP
 from fftool.pipes import content
 from fftool.rendering import Callback, no_callback
 from fftool.signal import Samples, Signal
+from fftool.training.history import Epoch
 from fftool.training.trainer import Progress, fit
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """Loss and PSNR of an epoch: means over it, which lag behind the network."""
-
-    epoch: int
-    seconds: float  # since training began
-    loss: float
-    psnr: float  # dB, of the trained samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,30 +43,24 @@ class Outcome:
 
 def train_variant(
     signal: Signal,
-    encoding: EncodingConfig,
-    network: NetworkConfig,
+    variant: Variant,
     training: TrainingConfig,
     callback: Callable[[Progress], object] = lambda progress: None,
 ) -> Outcome:
     """Outcome of a new network; `callback` is called after each step. Raises errors as `fit` does."""
-    history: list[Epoch] = []
-    for progress in fit(signal, encoding, network, training):
+    for progress in fit(signal, variant.encoding, variant.network, training):
         callback(progress)
-        if progress.epochs > len(history):
-            history.append(
-                Epoch(epoch=progress.epochs, seconds=progress.seconds, loss=progress.loss, psnr=progress.psnr)
-            )
     samples, quality = assess(progress.network, signal)
     record(progress, quality)
     return Outcome(
-        name=progress.network.config.encoding.name,
+        name=", ".join(filter(None, [progress.network.config.encoding.name, variant.tile_name])),
         network=progress.network,
         samples=samples,
         quality=quality,
         bytes=checkpoint_size(progress.network),
         seconds=progress.seconds,
         scale_seconds=progress.scale_seconds,
-        history=tuple(history),
+        history=progress.history,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fftool.backend.device import use_threads
 from fftool.checkpoint.writing import save
-from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.config import TrainingConfig, Variant
 from fftool.errors import FFToolError, without_frames
 from fftool.files import readable_name
 from fftool.holdout import training_size
@@ -17,7 +17,7 @@ from fftool.signal import Signal
 from fftool.sweep.outcome import Outcome, load_variant, train_variant
 from fftool.training.trainer import Progress
 
-Variant = EncodingConfig | Path  # a network to train with this encoding, or a checkpoint as it is
+Source = Variant | Path  # a network to train, or a checkpoint as it is
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,11 @@ class Sweep:
     """Variants for one signal, with the same settings otherwise. `checkpoints` says where to keep trained ones."""
 
     signal: Signal
-    variants: Sequence[Variant]
-    network: NetworkConfig
+    variants: Sequence[Source]
     training: TrainingConfig
-    checkpoints: Mapping[EncodingConfig, Path] = field(default_factory=dict)
+    checkpoints: Mapping[Variant, Path] = field(default_factory=dict)
 
-    def work(self, variant: Variant) -> int:
+    def work(self, variant: Source) -> int:
         """Samples visited to train a variant, or rendered to measure it; where time decides, as if epochs did."""
         if isinstance(variant, Path):
             return self.signal.n_samples
@@ -70,11 +69,11 @@ class Sweep:
             results.n_run += 1
         return results
 
-    def _run(self, variant: Variant, results: Results, callback: VariantCallback) -> None:
+    def _run(self, variant: Source, results: Results, callback: VariantCallback) -> None:
         if isinstance(variant, Path):
             results.outcomes.append(load_variant(variant, self.signal, self.training.device, callback.rendered))
             return
-        outcome = train_variant(self.signal, variant, self.network, self.training, callback.trained)
+        outcome = train_variant(self.signal, variant, self.training, callback.trained)
         results.outcomes.append(outcome)
         if path := self.checkpoints.get(variant):
             save(outcome.network, path)
