@@ -16,18 +16,20 @@ from test_compare import names
 
 import fftool
 from fftool import EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.config import Variant
 from fftool.errors import DiskFullError, DivergenceError, NonFiniteError, WriteError
 from fftool.rendering import no_callback
 from fftool.sweep import runner
 from fftool.sweep.runner import Sweep, VariantCallback
 
-ONE, TWO, THREE = (EncodingConfig(scale=scale, dimension=4) for scale in (1.0, 2.0, 3.0))
+ONE, TWO, THREE = (
+    Variant(EncodingConfig(scale=scale, dimension=4), NetworkConfig(hidden=4)) for scale in (1.0, 2.0, 3.0)
+)
 
 
 def sweep(photo, *variants, checkpoints=None, **training):
     """Results of small networks with these encodings."""
-    settings = NetworkConfig(hidden=4), TrainingConfig(**({"epochs": 1} | training))
-    return Sweep(photo, variants, *settings, checkpoints or {}).run(no_tracking)
+    return Sweep(photo, variants, TrainingConfig(**({"epochs": 1} | training)), checkpoints or {}).run(no_tracking)
 
 
 def no_tracking(name, work):
@@ -50,10 +52,10 @@ def interrupted_training(monkeypatch, scale):
     """Have Ctrl-C come while the network with that σ is trained."""
     train = runner.train_variant
 
-    def interrupted(signal, encoding, *rest):
-        if encoding.scale == scale:
+    def interrupted(signal, variant, *rest):
+        if variant.encoding.scale == scale:
             raise KeyboardInterrupt
-        return train(signal, encoding, *rest)
+        return train(signal, variant, *rest)
 
     monkeypatch.setattr(runner, "train_variant", interrupted)
 
@@ -114,8 +116,7 @@ def test_sweep_reports_the_work_of_each_variant(photo, quick_model_path):
         tracked.append((name, work))
         return no_tracking(name, work)
 
-    settings = NetworkConfig(hidden=4), TrainingConfig(epochs=2, holdout="lattice")
-    Sweep(photo, [ONE, quick_model_path], *settings).run(track)
+    Sweep(photo, [ONE, quick_model_path], TrainingConfig(epochs=2, holdout="lattice")).run(track)
     assert tracked == [("gaussian σ=1", 2 * 32 * 24), (str(quick_model_path), 64 * 48)]
 
 

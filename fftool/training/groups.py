@@ -19,13 +19,17 @@ from fftool.models.network import CoordinateMLP
 from fftool.rendering import render
 from fftool.signal import Signal
 from fftool.tiling import TileGrid
+from fftool.training.history import HeldOutError
 from fftool.training.step import Step, TileStep, TrainingStep
-from fftool.training.tile_batches import trained_positions
+from fftool.training.tile_batches import held_out_positions, trained_positions
 
 # Numbers in the output of one layer, for all tiles of a group. On two cores with 1 MB of second-level cache each, 2^18
 # are 1.3 times as fast as 2^20.
 GROUP_NUMBERS = {"cpu": 2**18}
 LARGE_GROUP_NUMBERS = 2**24  # on other devices, which have to be kept busy
+
+
+MEASURED = 2**13  # samples held out that are measured after each epoch, which takes a tenth of its time or less
 
 
 class Groups(ABC):
@@ -34,6 +38,8 @@ class Groups(ABC):
     n_tiles: int
     n_positions: int  # samples that an epoch visits in each tile
     positions: Tensor | None  # their numbers, where these are not those from 0 up
+    held_out_numbers: Tensor | None  # of some samples that are held out, or may be
+    trained: Signal
     step: Step  # of the current group
     tiles: range  # numbers of the tiles in it
 
@@ -47,6 +53,15 @@ class Groups(ABC):
     @abstractmethod
     def psnr(self) -> float:
         """PSNR in dB of the trained samples of the current group, as they would be saved."""
+
+    def held_out_error(self) -> HeldOutError | None:
+        """Squared error of some of the samples held out of the current group; None where none are."""
+        if self.held_out_numbers is None:
+            return None
+        visible = media.get(self.trained.medium).visible
+        original, fitted = map(visible, self.step.samples(self.held_out_numbers, trained=False))
+        difference = (original.astype(np.float64) - fitted) / np.iinfo(original.dtype).max
+        return HeldOutError(float(np.vdot(difference, difference)), difference.size)
 
 
 def group_size(config: Config) -> int:
@@ -65,6 +80,7 @@ class SingleGroup(Groups):
         training = network.config.training
         held_out = split(signal.shape, training.holdout, training.seed)
         self.n_positions = training_size(signal.shape, training.holdout)
+        self.held_out_numbers = None if held_out is None else _spread(held_out.test, MEASURED).to(network.device)
         self.index = None if held_out is None else held_out.train
         self.positions = None if self.index is None else self.index.to(network.device)
 
@@ -87,21 +103,30 @@ class TileGroups(Groups):
         training = network.config.training
         self.positions = self.trained_positions = trained_positions(tiles, training.holdout).to(network.device)
         self.n_positions = len(self.positions)
+        self.held_out_numbers = None
+        if training.holdout != "none":
+            numbers = _spread(held_out_positions(tiles, training.holdout), MEASURED // group_size(network.config))
+            self.held_out_numbers = numbers.to(network.device)
         at_random = training.holdout not in ("none", "lattice")
         self.held_out = split(trained.shape, training.holdout, training.seed) if at_random else None
 
     def begin(self, first: int, size: int | None = None) -> None:
         self.tiles = range(first, min(first + (size or group_size(self.network.config)), self.n_tiles))
         tiles = slice(self.tiles.start, self.tiles.stop)
-        self.tile_step = self.step = TileStep(self.network, self.trained, self.grid, tiles, self.held_out)
+        self.step = TileStep(self.network, self.trained, self.grid, tiles, self.held_out)
 
     def psnr(self) -> float:
         """Measured in the windows of the tiles, each by its own network."""
         size = self.network.config.training.batch_size
-        pairs = [self.tile_step.samples(index) for index in self.trained_positions.split(size)]
+        pairs = [self.step.samples(index, trained=True) for index in self.trained_positions.split(size)]
         visible = media.get(self.trained.medium).visible
         original, fitted = (visible(np.concatenate(rows)) for rows in zip(*pairs, strict=True))
         return psnr(original[None], fitted[None])
+
+
+def _spread(numbers: Tensor, count: int) -> Tensor:
+    """About so many of the numbers, at even distances; at least one."""
+    return numbers[:: max(1, len(numbers) // max(count, 1))]
 
 
 def make_groups(network: CoordinateMLP, signal: Signal, trained: Signal) -> Groups:

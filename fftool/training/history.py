@@ -17,6 +17,22 @@ class Epoch:
     holdout_psnr: float | None = None  # dB, of some of the samples held out, at its end
 
 
+@dataclass(frozen=True)
+class HeldOutError:
+    """Squared error of samples that were held out, as they would be saved: its sum over so many values in [0, 1]."""
+
+    squared_error: float = 0.0
+    n_values: int = 0
+
+    def __add__(self, other: HeldOutError) -> HeldOutError:
+        return HeldOutError(self.squared_error + other.squared_error, self.n_values + other.n_values)
+
+    @property
+    def psnr(self) -> float:
+        """PSNR in dB."""
+        return decibels(self.squared_error / self.n_values)
+
+
 @dataclass
 class _Sums:
     seconds: float = 0.0
@@ -24,6 +40,7 @@ class _Sums:
     loss: float = 0.0
     squared_error: float = 0.0
     n_tiles: int = 0
+    held_out: HeldOutError | None = None
 
 
 def decibels(mean_squared_error: float) -> float:
@@ -38,7 +55,15 @@ class History:
         self.sums: dict[int, _Sums] = {}
 
     def add(
-        self, epoch: int, *, n_tiles: int, seconds: float, n_values: int, loss: float, squared_error: float
+        self,
+        epoch: int,
+        *,
+        n_tiles: int,
+        seconds: float,
+        n_values: int,
+        loss: float,
+        squared_error: float,
+        held_out: HeldOutError | None,
     ) -> None:
         """Add the sums of a group of tiles over an epoch, and the seconds since its training began."""
         sums = self.sums.setdefault(epoch, _Sums())
@@ -47,6 +72,8 @@ class History:
         sums.loss += loss
         sums.squared_error += squared_error
         sums.n_tiles += n_tiles
+        if held_out:
+            sums.held_out = held_out + (sums.held_out or HeldOutError())
 
     def epochs(self, n_tiles: int) -> tuple[Epoch, ...]:
         """Epochs that so many tiles have completed."""
@@ -56,6 +83,7 @@ class History:
                 seconds=sums.seconds,
                 loss=sums.loss / sums.n_values,
                 psnr=decibels(sums.squared_error / sums.n_values),
+                holdout_psnr=sums.held_out.psnr if sums.held_out and sums.held_out.n_values else None,
             )
             for epoch, sums in sorted(self.sums.items())
             if sums.n_tiles == n_tiles

@@ -80,6 +80,13 @@ class Step(ABC):
         """Values at samples, given by their number, as the network computes them now."""
 
     @abstractmethod
+    def samples(self, index: Tensor, trained: bool) -> tuple[Samples, Samples]:
+        """Samples given by their number, and the same by the network as they would be saved: both (n, channels).
+
+        Those that are trained on, or those that are held out.
+        """
+
+    @abstractmethod
     def _gradient(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Sums of loss and squared error over a batch, and the gradient of its mean loss."""
 
@@ -90,7 +97,7 @@ class TrainingStep(Step):
     def __init__(self, network: CoordinateMLP, signal: Signal) -> None:
         config, layers = network.config, network.detached_layers
         super().__init__(config, layers)
-        self.samples_per_number = 1
+        self.samples_per_number, self.bits = 1, signal.bits
         width, *widths = config.widths
         bytes_per_sample = 4 * width + self.dtype.itemsize * (width + 2 * sum(widths))
         self.block = block_size(config.training.batch_size, bytes_per_sample, MIN_GRADIENT_BLOCK)
@@ -100,6 +107,12 @@ class TrainingStep(Step):
 
     def output(self, index: Tensor) -> Tensor:
         return forward(self.gradient.operands.rounded_layers(), self.features[index])
+
+    def samples(self, index: Tensor, trained: bool) -> tuple[Samples, Samples]:
+        values, fitted = (
+            quantize(each.numpy(force=True), self.bits) for each in (self.values[index], self.output(index))
+        )
+        return values, fitted
 
     def _gradient(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         found, self.block = in_blocks(lambda block: self._in_blocks(index, block), self.block, MIN_GRADIENT_BLOCK)
@@ -151,13 +164,13 @@ class TileStep(Step):
         """Values with shape (tiles, channels, n)."""
         return tile_logits(self.gradient.operands.rounded_layers(), self.features[index]).sigmoid_()
 
-    def samples(self, index: Tensor) -> tuple[Samples, Samples]:
-        """Trained samples at those positions of all tiles, and the same by their networks: both (n, channels)."""
-        values, trained = self.values[index]
+    def samples(self, index: Tensor, trained: bool) -> tuple[Samples, Samples]:
+        values, are_trained = self.values[index]
         both = values, self.output(index)
         rows = [quantize(each.transpose(1, 2).flatten(0, 1).numpy(force=True), self.bits) for each in both]
-        if trained is not None:
-            rows = [each[trained.bool().flatten().numpy(force=True)] for each in rows]
+        if are_trained is not None:
+            chosen = are_trained.flatten().numpy(force=True) == trained
+            rows = [each[chosen] for each in rows]
         return rows[0], rows[1]
 
 

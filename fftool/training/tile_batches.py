@@ -43,6 +43,14 @@ def _reflected(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     return reflected
 
 
+def held_out_positions(tiles: TileGrid, holdout: Holdout) -> Tensor:
+    """Positions in a window that are held out in some tile: those half-way between the trained ones, or all."""
+    index = np.arange(prod(tiles.window)).reshape(tiles.window)
+    if holdout == "lattice":
+        index = index[tuple(slice(1 - margin % 2, None, 2) for margin in tiles.margins)]
+    return torch.from_numpy(index.flatten())
+
+
 def trained_positions(tiles: TileGrid, holdout: Holdout) -> Tensor:
     """Positions in a window to train on, by their row-major index: all, or every other one along each axis."""
     index = np.arange(prod(tiles.window)).reshape(tiles.window)

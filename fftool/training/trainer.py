@@ -176,7 +176,7 @@ class _Trainer:
         position = run.position
         self.groups.begin(position.complete.n_tiles, run.group_size)
         self._check(run)
-        self.first_tile, self.group_start = position.complete.n_tiles, position.seconds
+        self.first_tile, self.group_start = position.complete.n_tiles, 0.0
         self.groups.step.restore(run.optimizer)
         self.start = perf_counter() - position.seconds
         self._set_position(position)
@@ -334,6 +334,7 @@ class _Trainer:
             n_values=self._n_values,
             loss=loss,
             squared_error=squared_error,
+            held_out=self.groups.held_out_error(),
         )
 
     def _is_sound(self, index: Tensor) -> bool:
