@@ -208,9 +208,16 @@ class ScaleCandidate(Settings):
     score: float = required(finite_number)
 
 
+BY_FREQUENCY, BY_SAMPLES = "mean frequency", "samples"  # methods of a search: what σ follows
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScaleSearch(Settings):
-    """Evidence for a σ chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length."""
+    """Evidence for a σ chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length.
+
+    Where each axis has a σ of its own, these are in proportion to its number of samples, and `chosen` and the
+    candidates are those of the longest axis.
+    """
 
     method: str = required(text)
     frequency: float = required(finite_number)  # of the signal, on average, without its noise
@@ -264,9 +271,13 @@ class EncodingConfig(_EncodingBase):
         """Label as a part of file names: gaussian-25."""
         return f"{self.kind}-{_scale_text(self.scale, '-')}" if self.uses_scale else self.kind
 
-    def resolve(self, search: ScaleSearch | None = None) -> Encoding:
-        """The encoding with this σ, or with the one that a search came to. Raises SettingError if σ is still open."""
-        scale = search.chosen if search else self.scale
+    def resolve(self, search: ScaleSearch | None = None, scale: Scale = "auto") -> Encoding:
+        """The encoding with this σ, or with the one that a search came to; `scale` then has those of each axis.
+
+        Raises SettingError if σ is still open.
+        """
+        if scale == "auto":
+            scale = search.chosen if search else self.scale
         require(scale != "auto" or not self.uses_scale, "scale", scale, "a number, as there is no signal to measure")
         values: tuple[float, ...] = scale if isinstance(scale, tuple) else () if scale == "auto" else (scale,)
         return Encoding(

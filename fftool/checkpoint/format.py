@@ -306,7 +306,8 @@ def _encoding(document: EncodingDocument) -> Encoding:
     found = document.scale_search
     if found is None:
         return request.resolve()
-    require(request.scale == found.chosen, "scale", request.scale, f"{found.chosen:g}, which its search came to")
+    longest = max(request.scale) if isinstance(request.scale, tuple) else request.scale
+    require(longest == found.chosen, "scale", request.scale, f"{found.chosen:g}, which its search came to")
     return replace(
         request.resolve(),
         search=ScaleSearch(

@@ -13,10 +13,12 @@ import msgspec
 
 from fftool import media
 from fftool.checkpoint.format import search_document, to_builtins
+from fftool.checks import format_number
 from fftool.cli import terminal
 from fftool.cli.jobs import Result
 from fftool.cli.output import Output
 from fftool.config import (
+    BY_SAMPLES,
     DEEP,
     Config,
     Encoding,
@@ -121,11 +123,14 @@ def scale_row(encoding: Encoding, seconds: float | None = None) -> dict[str, str
     if (search := encoding.search) is None:
         return {}
     took = "" if seconds is None else f", in {seconds:.2f} s"
-    return {"scale": f"{search.chosen:g}, {describe_search(encoding, search)}{took}"}
+    scale = ",".join(map(format_number, encoding.scale))
+    return {"scale": f"{scale}, {describe_search(encoding, search)}{took}"}
 
 
 def describe_search(encoding: Encoding, search: ScaleSearch) -> str:
     """How σ was chosen, in a few words."""
+    if search.method == BY_SAMPLES:
+        return f"chosen for {encoding.scale_for} by the number of samples, as tiles have room for each"
     return (
         f"chosen for {encoding.scale_for}: mean frequency {search.frequency:.3g} cycles per side, "
         f"at {search.rate:.3g} samples per side"
