@@ -94,6 +94,13 @@ def figure(name: str, value: Any) -> float:
     return converted
 
 
+def flag(name: str, value: Any) -> bool:
+    """Check for booleans; numpy's are converted."""
+    is_boolean = isinstance(value, bool) or type(value).__name__ == "bool"
+    require(is_boolean, name, value, "True or False")
+    return bool(value)
+
+
 def finite_number(name: str, value: Any) -> float:
     """Check for finite real numbers of either sign."""
     converted = as_float(value)

@@ -20,6 +20,7 @@ from fftool.checks import (
     choice,
     figure,
     finite_number,
+    flag,
     format_number,
     instance,
     integer,
@@ -491,7 +492,13 @@ class _TrainingBase(Settings):
     optimizer: OptimizerName = setting("muon", choice(OptimizerName))
     loss: Loss = setting("bce", choice(Loss))
     holdout: Holdout = setting("none", _check_holdout, "share of samples to hold out")
+    stop_at_best: bool = setting(False, flag)  # keep the weights of the epoch with the best held-out PSNR
     seed: int = setting(0, integer(0, MAX_SEED))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        held_out = self.holdout != "none"
+        require(held_out or not self.stop_at_best, "stop at best", True, "False, as no samples are held out")
 
 
 @dataclass(frozen=True, kw_only=True)

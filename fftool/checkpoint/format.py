@@ -55,6 +55,7 @@ VERSIONS = ("1", "2")
 METADATA = {"format", "format_version", "config", "resume"}
 RESUME = "resume."  # prefix of tensors that only an unfinished run has
 ROLLBACK = "good."  # prefix, behind RESUME, of the state that it can roll back to
+BEST = "best."  # prefix, behind RESUME, of the weights of the best epoch, where these are to be kept
 
 
 class _Document(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -132,6 +133,7 @@ class TrainingDocument(_Document):
     precision: Precision = "float32"
     loss: Loss = TrainingConfig.loss
     holdout: Literal["lattice"] | float | None = None
+    stop_at_best: bool | UnsetType = UNSET  # absent where it is false
     seed: int = TrainingConfig.seed
     device: Device = "cpu"
     threads: int | None = None
@@ -170,9 +172,15 @@ class PositionDocument(_Document):
     complete: CompleteTilesDocument | UnsetType = UNSET
 
 
+class BestDocument(_Document):
+    epoch: int
+    error: float
+
+
 class ResumeDocument(_Document):
     position: PositionDocument
     good: PositionDocument
+    best: BestDocument | UnsetType = UNSET
     picture: str = ""  # path of the signal
 
 
@@ -333,6 +341,7 @@ def _training_document(training: TrainingSettings, result: TrainingResult | None
         precision=training.precision,
         loss=training.loss,
         holdout=None if training.holdout == "none" else training.holdout,
+        stop_at_best=training.stop_at_best or UNSET,
         seed=training.seed,
         device=training.device,
         threads=training.threads or None,
@@ -343,7 +352,8 @@ def _training_document(training: TrainingSettings, result: TrainingResult | None
 def _training(document: TrainingDocument, shape: tuple[int, ...]) -> TrainingSettings:
     """Settings in a document; choices that an earlier version left open follow the defaults."""
     values = {name: getattr(document, name) for name in document.__struct_fields__ if name != "result"}
-    request = TrainingConfig(**values | {"holdout": document.holdout or "none"})
+    more = {"holdout": document.holdout or "none", "stop_at_best": document.stop_at_best is True}
+    request = TrainingConfig(**values | more)
     device = "cpu" if request.device == "auto" else request.device
     precision = "float32" if request.precision == "auto" else request.precision
     return resolve_defaults(request, training_size(shape, request.holdout), device, precision)

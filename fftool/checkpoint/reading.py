@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 from safetensors import SafetensorError, safe_open
 
 from fftool import media
 from fftool.checkpoint import format
-from fftool.checkpoint.format import RESUME, ROLLBACK, ConfigDocument, ResumeDocument, from_document
+from fftool.checkpoint.format import BEST, RESUME, ROLLBACK, ConfigDocument, ResumeDocument, from_document
 from fftool.config import Config, SignalConfig, TrainingResult
 from fftool.errors import (
     FFToolError,
@@ -32,7 +33,7 @@ from fftool.errors import (
 from fftool.files import check_readable
 from fftool.interrupts import uninterrupted
 from fftool.pipes import content
-from fftool.training.state import Position, Run, Snapshot, finished_position
+from fftool.training.state import Best, Position, Run, Snapshot, finished_position
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,6 +59,7 @@ class Unfinished:
 
     position: Position
     rollback: Position
+    best: tuple[int, float] | None = None  # epoch and error, where its weights are kept
     source: str = ""  # path of its signal
 
 
@@ -111,12 +113,24 @@ def load_run(path: str | Path) -> Run:
         config, result = description.config, description.result
         if description.resume:
             tensors = _resume_tensors(Path(path), file, description)
-            rollback = {name.removeprefix(ROLLBACK): t for name, t in tensors.items() if name.startswith(ROLLBACK)}
-            optimizer = {name: tensor for name, tensor in tensors.items() if not name.startswith(ROLLBACK)}
-            return Run(network, description.resume.position, optimizer, Snapshot(description.resume.rollback, rollback))
+            rollback, best = (_with_prefix(tensors, prefix) for prefix in (ROLLBACK, BEST))
+            optimizer = {name: tensor for name, tensor in tensors.items() if not name.startswith((ROLLBACK, BEST))}
+            unfinished = description.resume
+            return Run(
+                network,
+                unfinished.position,
+                optimizer,
+                Snapshot(unfinished.rollback, rollback),
+                Best(*unfinished.best, best) if unfinished.best else None,
+            )
         if result is None:
             raise UnsuitableCheckpointError(path, "does not say how far it was trained")
         return Run(network, finished_position(config, result))
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors whose names have a prefix, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _network(path: Path, file: Any, description: Description) -> CoordinateMLP:
@@ -147,6 +161,8 @@ def _resume_tensors(path: Path, file: Any, description: Description) -> dict[str
     found = {name.removeprefix(RESUME): t for name, t in description.tensors.items() if name.startswith(RESUME)}
     parameters, optimizer = state_layout(description.config, _group_size(path, description, found))
     expected = optimizer | {ROLLBACK + name: tensor for name, tensor in (parameters | optimizer).items()}
+    if description.resume and description.resume.best:
+        expected |= {BEST + name: tensor for name, tensor in parameters.items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     _check_shapes(path, shapes, found, "its unfinished run does not fit its config")
     return {name: torch.from_numpy(file.get_tensor(RESUME + name)) for name in expected}
@@ -237,6 +253,7 @@ def _unfinished(document: ResumeDocument) -> Unfinished:
     return Unfinished(
         position=format.position(document.position),
         rollback=format.position(document.good),
+        best=None if document.best is UNSET else (document.best.epoch, document.best.error),
         source=document.picture,
     )
 

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from fftool.checkpoint.format import (
+    BEST,
     FORMAT,
     RESUME,
     ROLLBACK,
+    BestDocument,
     ResumeDocument,
     format_version,
     position_document,
@@ -52,6 +54,9 @@ def save_run(run: Run, path: str | Path, source: str = "") -> None:
         position=position_document(run.position), good=position_document(run.rollback.position), picture=source
     )
     tensors = run.optimizer | {ROLLBACK + name: tensor for name, tensor in run.rollback.tensors.items()}
+    if run.best:
+        document.best = BestDocument(epoch=run.best.epoch, error=run.best.error)
+        tensors |= {BEST + name: tensor for name, tensor in run.best.tensors.items()}
     more = {RESUME + name: tensor for name, tensor in tensors.items()}
     _write(Path(path), run.network, more, {"resume": _json(document)})
 

@@ -152,6 +152,9 @@ Holdout = Annotated[
         show_default="none",
     ),
 ]
+StopAtBest = Annotated[
+    bool, training_option("--stop-at-best", help="Keep the epoch with the best held-out PSNR, not the last one.")
+]
 Seed = Annotated[int, training_option("--seed", help="The same seed gives the same file.")]
 Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto is a GPU if there is one.")]
 Threads = Annotated[

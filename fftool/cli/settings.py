@@ -36,6 +36,7 @@ OPTIONS: dict[type, dict[str, Any]] = {
         "precision": options.Precision,
         "loss": options.Loss,
         "holdout": options.Holdout,
+        "stop_at_best": options.StopAtBest,
         "seed": options.Seed,
         "device": options.Device,
         "threads": options.Threads,

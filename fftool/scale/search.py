@@ -85,7 +85,7 @@ class TileLaw(_LawBase):
 # the pixels are not in the average of any, and a lower σ predicts them best.
 TILE_LAWS: dict[ScaleGoal, TileLaw] = {
     "resize": TileLaw(cycles=1 / 16, positional=3, below=0.9, above=0.4),
-    "detail": TileLaw(cycles=1 / 8, positional=3, below=3, above=3),
+    "detail": TileLaw(cycles=1 / 6, positional=3, below=3, above=3),
 }
 LATTICE_LAW = TileLaw(cycles=1 / 32, positional=3, below=0.8, above=0.6)
 

@@ -98,6 +98,7 @@ def resolve_defaults(
         optimizer=training.optimizer,
         loss=training.loss,
         holdout=training.holdout,
+        stop_at_best=training.stop_at_best,
         seed=training.seed,
         seconds=math.inf if training.seconds is None else training.seconds,
         target_psnr=math.inf if training.target_psnr is None else training.target_psnr,

@@ -28,9 +28,18 @@ class HeldOutError:
         return HeldOutError(self.squared_error + other.squared_error, self.n_values + other.n_values)
 
     @property
-    def psnr(self) -> float:
-        """PSNR in dB."""
-        return decibels(self.squared_error / self.n_values)
+    def mean(self) -> float:
+        """Mean squared error; infinite if there are no values."""
+        return self.squared_error / self.n_values if self.n_values else math.inf
+
+    @property
+    def psnr(self) -> float | None:
+        """PSNR in dB; None if there are no values."""
+        return decibels(self.mean) if self.n_values else None
+
+    def is_below(self, error: float | None) -> bool:
+        """Whether the mean is below another one, if there is one."""
+        return self.n_values > 0 and (error is None or self.mean < error)
 
 
 @dataclass
@@ -83,7 +92,7 @@ class History:
                 seconds=sums.seconds,
                 loss=sums.loss / sums.n_values,
                 psnr=decibels(sums.squared_error / sums.n_values),
-                holdout_psnr=sums.held_out.psnr if sums.held_out and sums.held_out.n_values else None,
+                holdout_psnr=sums.held_out.psnr if sums.held_out else None,
             )
             for epoch, sums in sorted(self.sums.items())
             if sums.n_tiles == n_tiles

@@ -84,17 +84,27 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Best:
+    """The best epoch so far, by the mean squared error of samples held out, and its weights and biases by name."""
+
+    epoch: int
+    error: float
+    tensors: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
 class Run:
     """A network in training, and what it takes to resume.
 
     `optimizer` has the tensors of the optimizer by name; empty for a new one. `rollback` is the last state that
-    was found good, if there is one, to roll back to.
+    was found good, if there is one, to roll back to. `best` is that of the tiles in training, where it is to be kept.
     """
 
     network: CoordinateMLP
     position: Position
     optimizer: dict[str, Tensor] = field(default_factory=dict)
     rollback: Snapshot | None = None
+    best: Best | None = None
 
     @property
     def group_size(self) -> int | None:

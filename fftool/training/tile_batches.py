@@ -44,10 +44,11 @@ def _reflected(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 
 
 def held_out_positions(tiles: TileGrid, holdout: Holdout) -> Tensor:
-    """Positions in a window that are held out in some tile: those half-way between the trained ones, or all."""
+    """Positions in a tile without its margins that may be held out: every other one along each axis, or all."""
     index = np.arange(prod(tiles.window)).reshape(tiles.window)
-    if holdout == "lattice":
-        index = index[tuple(slice(1 - margin % 2, None, 2) for margin in tiles.margins)]
+    first, step = (1, 2) if holdout == "lattice" else (0, 1)
+    ends = zip(tiles.margins, tiles.tile, strict=True)
+    index = index[tuple(slice(margin + first, margin + side, step) for margin, side in ends)]
     return torch.from_numpy(index.flatten())
 
 

@@ -28,7 +28,7 @@ from fftool.training.defaults import resolve_defaults
 from fftool.training.groups import make_groups
 from fftool.training.history import Epoch, History, decibels
 from fftool.training.schedules import learning_rate_factor
-from fftool.training.state import CompleteTiles, Position, Run, Snapshot
+from fftool.training.state import Best, CompleteTiles, Position, Run, Snapshot
 
 ROLLBACK_FACTOR = 0.1  # on the learning rate, after a loss that was not finite
 NEAR_TARGET = 2.0  # dB below the target PSNR, from where on the network is measured after each epoch
@@ -49,6 +49,7 @@ class Progress:
     rollbacks: int  # with a smaller step, after a loss that was not finite
     rolled_back: bool  # in this step
     tiles: range | None  # numbers of those in training, where there are any
+    best_epoch: int | None  # so far, of a single network whose best epoch is to be kept
     snapshot: Callable[[], Run]  # copies what it takes to resume from here, if it is called before the next step
     _history: History
     _n_tiles: int  # that it is of
@@ -183,6 +184,7 @@ class _Trainer:
         self.samples_before = self._n_samples
         self.seconds_before = position.seconds if self.samples_before else 0.0
         self.rollback = run.rollback or self._snapshot()
+        self.best = run.best
 
     def steps(self) -> Iterator[Progress]:
         """Take all steps that are left, yielding after each one."""
@@ -217,6 +219,7 @@ class _Trainer:
             rollbacks=complete.rollbacks + at.rollbacks,
             rolled_back=rolled_back,
             tiles=self.groups.tiles if self.network.tiles else None,
+            best_epoch=self.best.epoch if self.best and not self.network.tiles else None,
             snapshot=self._run,
             _history=self.history,
             _n_tiles=self.groups.n_tiles - self.first_tile,
@@ -298,6 +301,8 @@ class _Trainer:
         at = self.position
         if self._group_done < 1 and not (self._epoch_is_over and self._has_reached_target()):
             return False
+        if self.best:
+            self.groups.step.restore(self.best.tensors)
         if self.groups.tiles.stop == self.groups.n_tiles:
             self.position = replace(at, finished=True)
             return True
@@ -320,21 +325,24 @@ class _Trainer:
             complete=complete,
         )
         self.groups.begin(complete.n_tiles)
-        self.group_start = at.seconds
+        self.group_start, self.best = at.seconds, None
         self._set_position(begin)
         self.rollback = self._snapshot()
         return True
 
     def _record_epoch(self) -> None:
         loss, squared_error = self.sums.tolist()
+        epoch, held_out = self.position.epoch + 1, self.groups.held_out_error()
+        if self.training.stop_at_best and held_out and held_out.is_below(self.best.error if self.best else None):
+            self.best = Best(epoch, held_out.mean, _copies(self.groups.step.parameters))
         self.history.add(
-            self.position.epoch + 1,
+            epoch,
             n_tiles=len(self.groups.tiles),
             seconds=self.position.seconds - self.group_start,
             n_values=self._n_values,
             loss=loss,
             squared_error=squared_error,
-            held_out=self.groups.held_out_error(),
+            held_out=held_out,
         )
 
     def _is_sound(self, index: Tensor) -> bool:
@@ -376,7 +384,9 @@ class _Trainer:
         """Copy of the network and of what it takes to resume."""
         loss, squared_error = self.sums.tolist()
         position = replace(self.position, loss=loss, squared_error=squared_error)
-        return Run(copy.deepcopy(self.network), position, _copies(self.groups.step.optimizer_state), self.rollback)
+        return Run(
+            copy.deepcopy(self.network), position, _copies(self.groups.step.optimizer_state), self.rollback, self.best
+        )
 
     def _check(self, run: Run) -> None:
         """Raise UnfinishedRunError for tensors of other names, shapes or kinds, and for more samples than there are."""
@@ -385,6 +395,8 @@ class _Trainer:
         if run.rollback:
             states.append(run.rollback.tensors)
             positions.append(run.rollback.position)
+        if run.best:
+            states.append(run.best.tensors | self.groups.step.optimizer_state)
         most = self.groups.n_positions
         if not all(map(self.groups.step.accepts, states)) or max(at.n_visited for at in positions) > most:
             raise UnfinishedRunError("the state of the unfinished run is inconsistent")
