@@ -88,6 +88,7 @@ def test_report_has_the_figures_of_each_variant(run, photo_path, photo, model_pa
         "parameters",
         "bytes",
         "model",
+        "baseline",
         "exact",
         "scale_search",
         "history",

@@ -193,7 +193,7 @@ def test_figure_that_fails_leaves_the_table(run, photo_path, quick_model_path, t
     def failing(*arguments, **settings):
         raise NonFiniteError("the network's values")
 
-    monkeypatch.setattr("fftool.cli.comparison.render", failing)
+    monkeypatch.setattr("fftool.sweep.outcome.render", failing)
     done = run("compare", photo_path, quick_model_path, "--size", 20, "--csv", "a.csv", "--json")
     assert done.returncode == 1
     report = json.loads(done.stdout)

@@ -6,8 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from fftool.errors import SizeError
+from fftool.config import Baseline, TrainingConfig
+from fftool.errors import SettingError, SizeError
 from fftool.resampling import KERNELS, resize
+from fftool.signal import Signal
+from fftool.sweep.outcome import resize_variant
 
 PILLOW = {
     "linear": Image.Resampling.BILINEAR,
@@ -138,3 +141,37 @@ def test_one_colour_stays_that_colour(value, old, new, kernel, lattice):
 def test_result_too_large_for_memory_is_refused():
     with pytest.raises(SizeError, match="do not fit in memory"):
         resize(random_samples(2, 2, 1), (2**31, 2**31), "linear")
+
+
+# Baselines
+
+
+def psnr(first, second):
+    return -10 * np.log10(np.mean((first / 255 - second / 255) ** 2))
+
+
+def test_baseline_is_measured_at_the_samples_half_way_between_trained_ones():
+    samples = random_samples(20, 20, 3)
+    outcome = resize_variant(Signal(samples), Baseline("linear"), TrainingConfig(holdout="lattice"))
+    known = samples[::2, ::2].astype(float)
+    known = np.pad(known, ((0, 1), (0, 1), (0, 0)), mode="edge")  # beyond the last one, linear is constant
+    expected = np.rint((known[1:, 1:] + known[1:, :-1] + known[:-1, 1:] + known[:-1, :-1]) / 4)
+    assert outcome.quality.holdout_psnr == pytest.approx(psnr(samples[1::2, 1::2], expected), abs=0.01)
+    assert (outcome.quality.psnr, outcome.quality.ssim) == (np.inf, 1)
+    assert largest_difference(outcome.samples[1::2, 1::2], expected) <= 1
+
+
+def test_baseline_does_not_see_colours_that_alpha_hides():
+    """A grey disc on transparent black is resized without a dark rim."""
+    y, x = np.mgrid[:24, :24] - 11.5
+    inside = x**2 + y**2 < 64
+    samples = np.stack([inside * 200, inside * 255], axis=-1).astype(np.uint8)
+    for holdout in ("none", "lattice"):
+        outcome = resize_variant(Signal(samples), Baseline("cubic"), TrainingConfig(holdout=holdout))
+        enlarged = outcome.render((96, 96))
+        assert set(np.unique(enlarged[enlarged[..., 1] > 0][:, 0])) == {200}
+
+
+def test_baseline_without_a_grid_is_refused():
+    with pytest.raises(SettingError, match=r"invalid holdout 0\.1: expected 'lattice' or 'none'"):
+        resize_variant(Signal(random_samples(9, 9, 1)), Baseline("cubic"), TrainingConfig(holdout=0.1))
