@@ -19,7 +19,17 @@ from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
 from fftool.cli.settings import NAMES, TrainingOptions, with_training_options
-from fftool.config import MAX_SHEET_PIXELS, SignalConfig, baselines, check_scale_count, network_variants, variants
+from fftool.config import (
+    MAX_SHEET_PIXELS,
+    Baseline,
+    Holdout,
+    ResizeKernel,
+    SignalConfig,
+    baselines,
+    check_scale_count,
+    network_variants,
+    variants,
+)
 from fftool.errors import SettingError, UnsuitableCheckpointError, shorten
 from fftool.files import check_folder, check_writable
 from fftool.holdout import training_size
@@ -73,7 +83,7 @@ def compare(
 ) -> None:
     """Train a network for each scale, encoding and tile, and show them side by side.
 
-    All start from the same seed. Checkpoints and ordinary resizes can join them, or be compared alone.
+    All start from the same seed. Checkpoints and resizes can join them, or be compared alone.
 
     fftool compare photo.jpg --scale 1 --scale 25 --encoding gaussian --encoding none
     """
@@ -82,15 +92,12 @@ def compare(
     inputs.check_read_once(file, *checkpoints)
     encodings = variants(encoding or [], scale or [], settings.encoding)
     to_train = network_variants(encodings or [settings.encoding] * bool(tile), tile or [], settings.network)
-    resizes = baselines(baseline or [])
+    resizes = _resizes(baseline, settings.training.holdout)
     if not (to_train or checkpoints or resizes):
         expected = "name scales, encodings, tiles, baselines or checkpoints: --scale 1 --scale 25"
         raise UsageError("nothing to compare", expected)
     if not to_train:
         _refuse_training_options(context, holds_out=bool(resizes))
-    if resizes and settings.training.holdout not in ("none", "lattice"):
-        problem = f"--baseline resizes a grid, and --holdout {settings.training.holdout:g} leaves none"
-        raise UsageError(problem, "use --holdout lattice, or leave one of them out")
     options.check_scale_for(context, [each.encoding for each in to_train])
     if explain and not any(each.encoding.needs_search for each in to_train):
         raise UsageError("--explain shows how auto chooses a scale, and none is to be chosen", "add --scale auto")
@@ -112,9 +119,17 @@ def compare(
     with uninterrupted():
         from fftool.cli.comparison import Comparison
 
-    Comparison(file, signal, medium, [*to_train, *checkpoints, *resizes], settings, outputs, shape, show).run(
-        Output(as_json)
-    )
+    comparison = Comparison(file, signal, medium, [*to_train, *checkpoints, *resizes], settings, outputs, shape, show)
+    comparison.run(Output(as_json))
+
+
+def _resizes(kernels: list[ResizeKernel] | None, holdout: Holdout) -> list[Baseline]:
+    """Baselines to compare with. Raises UsageError where the trained samples form no grid to resize."""
+    found = baselines(kernels or [])
+    if found and holdout not in ("none", "lattice"):
+        problem = f"--baseline resizes a grid, and --holdout {holdout} leaves none"
+        raise UsageError(problem, "use --holdout lattice, or leave one of them out")
+    return found
 
 
 def _refuse_training_options(context: typer.Context, *, holds_out: bool) -> None:
