@@ -47,6 +47,7 @@ Holdout = Literal["none", "lattice"] | float  # see fftool.holdout
 Scale = Literal["auto"] | float | tuple[float, ...]  # see fftool.scale
 Tile = Literal["auto", "none"] | int | tuple[int, ...]  # see fftool.models.capacity
 ValueType = Literal["float16", "float32", "float64", "int8", "int16", "int32", "uint8", "uint16", "uint32"]
+ResizeKernel = Literal["linear", "cubic", "lanczos"]  # see fftool.resampling
 ScaleGoal = Literal["resize", "detail"]  # the space between the samples, or the samples themselves
 
 # Four float32 copies (weights, gradients, Adam's two moments) of this many stay within 4 GiB.
@@ -435,6 +436,25 @@ def network_variants(
     networks = [replace(base, tile=tile) for tile in tiles] or [base]
     found = [Variant(encoding, network) for encoding in encodings for network in networks]
     _check_distinct(variant.name for variant in found)
+    return found
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """An ordinary resize of the trained samples, to compare networks with."""
+
+    kernel: ResizeKernel
+
+    @property
+    def name(self) -> str:
+        """Label in tables and figures."""
+        return f"{self.kernel} resize"
+
+
+def baselines(kernels: Iterable[ResizeKernel]) -> list[Baseline]:
+    """Baselines to compare with. Raises SettingError for one that is named twice."""
+    found = [Baseline(kernel) for kernel in kernels]
+    _check_distinct(baseline.name for baseline in found)
     return found
 
 

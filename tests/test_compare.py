@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import wave
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from conftest import EXAMPLES, SMALL, in_terminal
 from PIL import Image
 from skimage.metrics import structural_similarity
 from test_figures import colour_bars, error_maps, images, lines, texts
+from test_resampling import pillow_resize
 
 import fftool
 from fftool.holdout import split
@@ -88,6 +90,7 @@ def test_report_has_the_figures_of_each_variant(run, photo_path, photo, model_pa
         "parameters",
         "bytes",
         "model",
+        "baseline",
         "exact",
         "scale_search",
         "history",
@@ -336,3 +339,94 @@ def test_variants_are_trained_for_a_time_of_their_own(run, pages, photo_path):
         found = lines(pages[f"{name}.svg"].figure.axes[0]).values()
         for (_, y), variant in zip(found, report["variants"], strict=True):
             assert list(y) == ([epoch["psnr"] for epoch in variant["history"]] or 2 * [variant["psnr"]])
+
+
+# Baselines
+
+KERNELS = ("--baseline", "linear", "--baseline", "cubic", "--baseline", "lanczos")
+
+
+def marked(done):
+    """Name and number of marks of each row of the table."""
+    rows = [
+        line for line in done.stdout.splitlines() if line.startswith((" gaussian", " linear", " cubic", " lanczos"))
+    ]
+    return {" ".join(row.split()[:2]): row.count("*") for row in rows}
+
+
+def test_baselines_are_rows_without_a_network(run, photo_path, photo, tmp_path):
+    report = compare(run, photo_path, "--scale", 8, *SMALL, *KERNELS, "--holdout", "lattice", "--csv", "a.csv")
+    network, *resizes = report["variants"]
+    assert names(report) == ["gaussian σ=8", "linear resize", "cubic resize", "lanczos resize"]
+    assert [each["baseline"] for each in report["variants"]] == [None, "linear", "cubic", "lanczos"]
+    for each in resizes:
+        assert each.keys() == network.keys()
+        assert (each["psnr"], each["ssim"], each["exact"], each["history"]) == (None, 1, ["psnr"], [])
+        for key in ("encoding", "scale", "seconds", "parameters", "bytes", "model", "scale_search"):
+            assert each[key] is None, key
+    known = photo.samples[::2, ::2].astype(float)
+    known = np.pad(known, ((0, 1), (0, 1), (0, 0)), mode="edge")
+    filled = np.rint((known[1:, 1:] + known[1:, :-1] + known[:-1, 1:] + known[:-1, :-1]) / 4)
+    expected = mean_square_psnr(photo.samples[1::2, 1::2], filled)
+    assert resizes[0]["holdout_psnr"] == pytest.approx(expected, abs=0.01)  # ties are rounded one way or the other
+    with (tmp_path / "a.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["baseline"] for row in rows] == ["", "linear", "cubic", "lanczos"]
+    assert [row["parameters"] != "" for row in rows] == [True, False, False, False]
+
+
+def test_baseline_is_the_best_in_held_out_samples_alone(run, pages, photo_path):
+    networks = ("--scale", 8, "--scale", 0.1, *SMALL)
+    done = run("compare", photo_path, *networks, *KERNELS, "--holdout", "lattice", "--curves", "curves.png")
+    assert done.returncode == 0, done.stderr
+    marks = marked(done)
+    assert (marks.pop("gaussian σ=8"), marks.pop("gaussian σ=0.1")) == (2, 0)  # PSNR and SSIM
+    assert sorted(marks.values()) == [0, 0, 1]
+    (best,) = (name for name, count in marks.items() if count)
+    (starred,) = (text for text in texts(pages["compare.png"]) if "★" in text)
+    assert starred.startswith("PSNR exact, SSIM 1.0000\n★ best held-out PSNR ")
+    epochs = lines(pages["curves.png"].figure.axes[0])
+    (level,) = (y for label, (_, y) in epochs.items() if label.startswith(best))
+    assert f"★ best held-out PSNR {level[0]:.2f} dB" in starred
+
+
+def test_baseline_that_repeats_all_samples_is_never_the_best(run, pages, photo_path):
+    done = run("compare", photo_path, "--scale", 8, *SMALL, "--baseline", "cubic")
+    assert marked(done) == {"gaussian σ=8": 0, "cubic resize": 0}
+    assert "★" not in "".join(texts(pages["compare.png"]))
+    done = run("compare", photo_path, "--scale", 8, "--scale", 0.1, *SMALL, "--baseline", "cubic", "-o", "b.png")
+    assert marked(done) == {"gaussian σ=8": 2, "gaussian σ=0.1": 0, "cubic resize": 0}
+    assert sum("★" in text for text in texts(pages["b.png"])) == 1
+
+
+def test_sheet_shows_baselines_at_the_requested_size(run, pages, photo_path, photo):
+    done = run("compare", photo_path, *KERNELS, "--size", "200x150", "--show")
+    assert done.returncode == 0, done.stderr
+    shown = [array for array in images(pages["compare.png"]) if array.shape == (150, 200, 3)]
+    assert len(shown) == 6  # whole and detail
+    for kernel in ("linear", "cubic", "lanczos"):
+        expected = pillow_resize(photo.samples, (150, 200), kernel).clip(0, 255)
+        assert sum(np.abs(array - expected).max() <= 0.51 for array in shown) == 2, kernel
+    assert error_maps(pages["compare.png"]) == []
+    assert "photo.png: 3 variants, rendered at 200x150" in texts(pages["compare.png"])
+
+
+def test_baselines_join_checkpoints_of_a_lattice(run, photo_path, lattice_path):
+    done = run("compare", photo_path, lattice_path, "--baseline", "lanczos", "--holdout", "lattice")
+    assert done.returncode == 0, done.stderr
+    assert marked(done) == {"lanczos resize": 1}
+    done = run("compare", photo_path, lattice_path, "--baseline", "lanczos", "-o", "b.png")
+    assert marked(done) == {"lanczos resize": 0}
+    assert "different samples were held out" in done.stderr
+
+
+def test_sounds_have_baselines(run, tmp_path):
+    t = np.arange(400)
+    amplitudes = np.rint(20000 * np.sin(t / 9)).astype(np.int16)
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(amplitudes.astype("<i2").tobytes())
+    report = compare(run, "a.wav", "--baseline", "lanczos", "--holdout", "lattice", "--size", "200%")
+    (variant,) = report["variants"]
+    assert variant["ssim"] is None
+    assert variant["holdout_psnr"] > 40

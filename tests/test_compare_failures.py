@@ -194,7 +194,7 @@ def test_figure_that_fails_leaves_the_table(run, photo_path, quick_model_path, t
     def failing(*arguments, **settings):
         raise NonFiniteError("the network's values")
 
-    monkeypatch.setattr("fftool.cli.comparison.render", failing)
+    monkeypatch.setattr("fftool.sweep.outcome.render", failing)
     done = run("compare", photo_path, quick_model_path, "--size", 20, "--csv", "a.csv", "--json")
     assert done.returncode == 1
     report = json.loads(done.stdout)
@@ -259,6 +259,10 @@ def test_interruption_before_the_first_variant_is_finished_leaves_nothing(photo_
         ((), 2, "nothing to compare"),
         (("--scale", "2", "--scale", "2.0"), 2, "invalid variant gaussian σ=2, given 2 times"),
         (("--encoding", "none", "--encoding", "none"), 2, "invalid variant none, given 2 times"),
+        (("--baseline", "cubic", "--baseline", "cubic"), 2, "invalid variant cubic resize, given 2 times"),
+        (("--baseline", "box"), 2, "'box', expected one of linear, cubic, lanczos"),
+        (("--baseline", "cubic", "--holdout", "0.1"), 2, "--baseline resizes a grid, and --holdout 0.1 leaves none"),
+        (("--baseline", "cubic", "--curves", "a.png"), 2, "--curves is for networks to be trained, and there are none"),
         (("--encoding", "magic"), 2, "'magic', expected one of gaussian, positional, basic, none"),
         (("--scale", "0"), 2, "invalid scale 0: expected"),
         (("--scale", "1,2,3"), 2, "invalid scale (1, 2, 3): expected one number, or one for each of 2 axes"),

@@ -1,4 +1,4 @@
-"""fftool compare: scales, encodings, tiles and checkpoints side by side."""
+"""fftool compare: scales, encodings, tiles, checkpoints and ordinary resizes side by side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
 from fftool.cli.settings import NAMES, TrainingOptions, with_training_options
-from fftool.config import MAX_SHEET_PIXELS, SignalConfig, check_scale_count, network_variants, variants
+from fftool.config import (
+    MAX_SHEET_PIXELS,
+    Baseline,
+    Holdout,
+    ResizeKernel,
+    SignalConfig,
+    baselines,
+    check_scale_count,
+    network_variants,
+    variants,
+)
 from fftool.errors import SettingError, UnsuitableCheckpointError, shorten
 from fftool.files import check_folder, check_writable
 from fftool.holdout import training_size
@@ -46,6 +56,7 @@ def compare(
     scale: options.Scales = None,
     encoding: options.Encodings = None,
     tile: options.Tiles = None,
+    baseline: options.Baselines = None,
     size: options.Size = None,
     output: Annotated[
         Path, file_option("--output", "-o", help="The sheet of all images: png, jpg, webp, tiff, pdf or svg.")
@@ -72,7 +83,7 @@ def compare(
 ) -> None:
     """Train a network for each scale, encoding and tile, and show them side by side.
 
-    All start from the same seed. Checkpoints can join them, or be compared alone.
+    All start from the same seed. Checkpoints and resizes can join them, or be compared alone.
 
     fftool compare photo.jpg --scale 1 --scale 25 --encoding gaussian --encoding none
     """
@@ -81,10 +92,12 @@ def compare(
     inputs.check_read_once(file, *checkpoints)
     encodings = variants(encoding or [], scale or [], settings.encoding)
     to_train = network_variants(encodings or [settings.encoding] * bool(tile), tile or [], settings.network)
-    if not (to_train or checkpoints):
-        raise UsageError("nothing to compare", "name scales, encodings, tiles or checkpoints: --scale 1 --scale 25")
+    resizes = _resizes(baseline, settings.training.holdout)
+    if not (to_train or checkpoints or resizes):
+        expected = "name scales, encodings, tiles, baselines or checkpoints: --scale 1 --scale 25"
+        raise UsageError("nothing to compare", expected)
     if not to_train:
-        _refuse_training_options(context)
+        _refuse_training_options(context, holds_out=bool(resizes))
     options.check_scale_for(context, [each.encoding for each in to_train])
     if explain and not any(each.encoding.needs_search for each in to_train):
         raise UsageError("--explain shows how auto chooses a scale, and none is to be chosen", "add --scale auto")
@@ -106,14 +119,25 @@ def compare(
     with uninterrupted():
         from fftool.cli.comparison import Comparison
 
-    Comparison(file, signal, medium, [*to_train, *checkpoints], settings, outputs, shape, show).run(Output(as_json))
+    comparison = Comparison(file, signal, medium, [*to_train, *checkpoints, *resizes], settings, outputs, shape, show)
+    comparison.run(Output(as_json))
 
 
-def _refuse_training_options(context: typer.Context) -> None:
-    names = [name for name in NAMES if name not in ("device", "threads")]
+def _resizes(kernels: list[ResizeKernel] | None, holdout: Holdout) -> list[Baseline]:
+    """Baselines to compare with. Raises UsageError where the trained samples form no grid to resize."""
+    found = baselines(kernels or [])
+    if found and holdout not in ("none", "lattice"):
+        problem = f"--baseline resizes a grid, and --holdout {holdout} leaves none"
+        raise UsageError(problem, "use --holdout lattice, or leave one of them out")
+    return found
+
+
+def _refuse_training_options(context: typer.Context, *, holds_out: bool) -> None:
+    useful = ("device", "threads", *(["holdout"] if holds_out else []))
+    names = [name for name in NAMES if name not in useful]
     if useless := options.given(context, [*names, "curves", "explain", "models", "no_metadata"]):
         raise UsageError(
-            f"{useless[0]} is for networks to be trained, and there are only checkpoints",
+            f"{useless[0]} is for networks to be trained, and there are none",
             f"leave {useless[0]} out, or name a --scale, an --encoding or a --tile",
         )
 

@@ -20,6 +20,7 @@ from fftool.cli.output import Output
 from fftool.cli.reports import note_flat
 from fftool.cli.settings import TrainingOptions
 from fftool.cli.training_run import format_status
+from fftool.config import Variant
 from fftool.errors import FFToolError
 from fftool.figures.curves import Curve, curves
 from fftool.figures.page import Page
@@ -27,10 +28,9 @@ from fftool.figures.scale import explanation
 from fftool.figures.sheet import Entry, sheet
 from fftool.files import new_folder
 from fftool.media.base import Medium
-from fftool.rendering import render
 from fftool.scale.spectrum import radial_spectrum
 from fftool.signal import Samples, Signal
-from fftool.sweep.outcome import Outcome, are_comparable
+from fftool.sweep.outcome import Outcome, best
 from fftool.sweep.runner import Results, Source, Sweep, VariantCallback
 from fftool.training.trainer import Progress
 
@@ -65,7 +65,8 @@ class Comparison:
         if outcomes:  # once the files are there, as nothing may read the table
             show_outcomes(outcomes, output)
             for each in outcomes:
-                note_flat(each.name, each.network.config, each.quality.psnr, self.signal)
+                if each.config:
+                    note_flat(each.name, each.config, each.quality.psnr, self.signal)
         self._show_files(results, written, output)
         if results.interrupted:
             total, n_run = len(self.variants), results.n_run
@@ -98,7 +99,7 @@ class Comparison:
                 lines = [Curve(each.name, each.quality, each.history) for each in results.outcomes]
                 curves(lines, self._title(results)).save(outputs.curves)
                 written.append(outputs.curves)
-            searched = [each.network.config.encoding for each in results.outcomes if each.scale_search]
+            searched = [each.config.encoding for each in results.outcomes if each.config and each.scale_search]
             if outputs.explanation and searched:
                 title = f"{self.signal.source}: choice of σ"
                 spectrum = radial_spectrum(self.signal.samples)
@@ -118,9 +119,10 @@ class Comparison:
 
     def _sheet(self, results: Results) -> Page:
         outcomes, previews = results.outcomes, self.medium.previews
-        best = max(each.quality.psnr for each in outcomes) if are_comparable(outcomes) else None
+        any_held_out = any(each.quality.holdout_psnr is not None for each in outcomes)
+        starred = best(outcomes, "holdout_psnr" if any_held_out else "psnr")
         entries = [
-            Entry(each.name, each.quality, previews(each.samples), previews(rendered), each.quality.psnr == best)
+            Entry(each.name, each.quality, previews(each.samples), previews(rendered), each in starred)
             for each, rendered in zip(outcomes, self._renderings(outcomes), strict=True)
         ]
         title = self._title(results)
@@ -132,18 +134,18 @@ class Comparison:
     def _title(self, results: Results) -> str:
         count = len(results.outcomes)
         title = f"{self.signal.source}: {count} variant{'s' if count > 1 else ''}"
-        if all(isinstance(variant, Path) for variant in self.variants):
+        if not any(isinstance(variant, Variant) for variant in self.variants):
             return title
         training = self.settings.training
         return f"{title}, {f'{training.seconds:g} s each' if training.seconds else f'{training.epochs} epochs'}"
 
     def _renderings(self, outcomes: Sequence[Outcome]) -> list[Samples]:
-        """Samples to show of each: the network rendered at the requested size, or at the signal's."""
+        """Samples to show of each: rendered at the requested size, or at the signal's."""
         if self.shape is None:
             return [outcome.samples for outcome in outcomes]
         work, unit = prod(self.shape), self.medium.short_unit
         with bars.progress_in_parts("all renderings", len(outcomes) * work, unit) as add_part:
-            return [render(each.network, self.shape, callback=add_part(each.name, work)) for each in outcomes]
+            return [each.render(self.shape, add_part(each.name, work)) for each in outcomes]
 
     def _show_files(self, results: Results, written: Sequence[Path], output: Output) -> None:
         for name, error in results.failures.items():

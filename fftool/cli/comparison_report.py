@@ -1,4 +1,4 @@
-"""Outcomes of several networks: as a table in the terminal, as CSV, and as JSON."""
+"""Outcomes of several variants: as a table in the terminal, as CSV, and as JSON."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from fftool.cli.output import Output
 from fftool.cli.reports import describe_search, scale_json, search_json
 from fftool.config import finite, format_psnr
 from fftool.files import readable_name, replacing
-from fftool.sweep.outcome import Outcome, are_comparable
+from fftool.sweep.outcome import Measure, Outcome, are_comparable, best
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """All figures of one network, and the history of its training."""
+    """All figures of one variant, and the history of its training."""
+    search = outcome.config.encoding.search if outcome.config else None
     return _row(outcome) | {
         "exact": list(outcome.quality.exact),
-        "scale_search": search_json(outcome.network.config.encoding.search, outcome.scale_seconds),
+        "scale_search": search_json(search, outcome.scale_seconds),
         "history": [asdict(epoch) for epoch in outcome.history],
     }
 
 
 def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write the figures of all networks, a line each below the names of the columns. Raises WriteError."""
+    """Write the figures of all variants, a line each below the names of the columns. Raises WriteError."""
     rows = [_row(outcome) for outcome in outcomes]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]))
@@ -38,45 +39,42 @@ def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
-    config, quality = outcome.network.config, outcome.quality
+    config, quality = outcome.config, outcome.quality
     return {
         "name": outcome.name,
-        "encoding": config.encoding.kind,
-        "scale": scale_json(config.encoding.scale),
+        "encoding": config.encoding.kind if config else None,
+        "scale": scale_json(config.encoding.scale) if config else None,
         "psnr": finite(quality.psnr),
         "ssim": quality.ssim,
         "holdout_psnr": finite(quality.holdout_psnr),
         "seconds": outcome.seconds,
-        "parameters": config.n_parameters,
+        "parameters": config.n_parameters if config else None,
         "bytes": outcome.bytes,
         "model": readable_name(outcome.checkpoint) if outcome.checkpoint else None,
+        "baseline": outcome.baseline,
     }
 
 
 def show_outcomes(outcomes: Sequence[Outcome], output: Output) -> None:
     """Table of the figures that users read, with the best of each measure marked, and how each σ was chosen."""
-    comparable = are_comparable(outcomes)
-    measures: dict[str, list[float | None]] = {
-        "PSNR\n(dB)": [outcome.quality.psnr for outcome in outcomes],
-        "SSIM": [outcome.quality.ssim for outcome in outcomes],
-        "held-out\nPSNR (dB)": [outcome.quality.holdout_psnr for outcome in outcomes],
-    }
-    measures = {name: values for name, values in measures.items() if any(value is not None for value in values)}
+    measures: dict[str, Measure] = {"PSNR\n(dB)": "psnr", "SSIM": "ssim", "held-out\nPSNR (dB)": "holdout_psnr"}
     columns = {"variant": [outcome.name for outcome in outcomes]}
-    best = {}
-    for name, values in measures.items():
-        text = "{:.4f}".format if name == "SSIM" else format_psnr
+    marked = {}
+    for name, measure in measures.items():
+        values = [getattr(outcome.quality, measure) for outcome in outcomes]
+        if all(value is None for value in values):
+            continue
+        text = "{:.4f}".format if measure == "ssim" else format_psnr
         columns[name] = ["-" if value is None else text(value).removesuffix(" dB") for value in values]
-        top = max(value for value in values if value is not None)
-        differ = any(value != top for value in values)
-        best[name] = [i for i, value in enumerate(values) if comparable and differ and value == top]
+        top = best(outcomes, measure)
+        marked[name] = [i for i, outcome in enumerate(outcomes) if outcome in top]
     columns["time\n(s)"] = ["-" if outcome.seconds is None else f"{outcome.seconds:.1f}" for outcome in outcomes]
-    columns["parameters"] = [f"{outcome.network.config.n_parameters:,}" for outcome in outcomes]
-    columns["size"] = [terminal.format_bytes(outcome.bytes) for outcome in outcomes]
-    output.table(columns, best)
-    if len(outcomes) > 1 and not comparable:
+    columns["parameters"] = [f"{outcome.config.n_parameters:,}" if outcome.config else "-" for outcome in outcomes]
+    columns["size"] = ["-" if outcome.bytes is None else terminal.format_bytes(outcome.bytes) for outcome in outcomes]
+    output.table(columns, marked)
+    if len(outcomes) > 1 and not are_comparable(outcomes):
         output.note("None is marked as the best: different samples were held out.")
     for outcome in outcomes:
-        if outcome.scale_search:
-            how = describe_search(outcome.network.config.encoding, outcome.scale_search)
+        if outcome.config and outcome.scale_search:
+            how = describe_search(outcome.config.encoding, outcome.scale_search)
             output.line(f"{outcome.name}: {how}, in {outcome.scale_seconds:.2f} s")

@@ -87,6 +87,16 @@ Margin = Annotated[
     int | None,
     network_option("--margin", help="Pixels by which a tile overlaps its neighbours.", show_default=str(config.MARGIN)),
 ]
+Baselines = Annotated[
+    list[Any] | None,
+    typer.Option(
+        "--baseline",
+        parser=parsers.parse_kernel,
+        metavar="|".join(parsers.KERNELS),
+        help="An ordinary resize to compare with; cubic is bicubic, Keys' with a = -0.5. Repeatable.",
+        show_default="none",
+    ),
+]
 Layers = Annotated[int, network_option("--layers", help="Number of hidden layers.")]
 
 

@@ -10,6 +10,7 @@ import typer
 from fftool import config
 
 ENCODINGS = get_args(config.EncodingKind)
+KERNELS = get_args(config.ResizeKernel)
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -57,6 +58,13 @@ def parse_encoding(text: str) -> str:
     """An encoding where the option can be repeated: Typer has no lists of choices."""
     if text not in ENCODINGS:
         raise _invalid(text, f"one of {', '.join(ENCODINGS)}")
+    return text
+
+
+def parse_kernel(text: str) -> str:
+    """A kernel of a resize."""
+    if text not in KERNELS:
+        raise _invalid(text, f"one of {', '.join(KERNELS)}")
     return text
 
 

@@ -32,7 +32,7 @@ class Point(Protocol):
 
 @dataclass(frozen=True)
 class Curve:
-    """Training of one network. A loaded checkpoint has no history, and is shown as a level line."""
+    """Training of one network. A loaded checkpoint or a resize has no history, and is shown as a level line."""
 
     name: str
     quality: Quality  # at the end
@@ -65,10 +65,15 @@ def _draw_curve(axes: Axes, i: int, line: Curve, x: Sequence[float]) -> None:
         axes.plot(x, [point.psnr for point in line.history], marker=marker, markersize=3.5, label=label, **style)
     else:
         style |= {"linestyle": LEVEL_LINE, "linewidth": 0.9, "label": label}
-        if isfinite(line.quality.psnr):
-            axes.axhline(line.quality.psnr, **style)
+        if isfinite(level := _level(line.quality)):
+            axes.axhline(level, **style)
         else:
             axes.plot([], [], **style)  # in the legend alone
+
+
+def _level(quality: Quality) -> float:
+    """PSNR of a line without a history: the held-out one of a resize, which repeats the other samples."""
+    return quality.psnr if isfinite(quality.psnr) or quality.holdout_psnr is None else quality.holdout_psnr
 
 
 def _draw_legend(page: Page, axes: Axes) -> None:

@@ -1,4 +1,4 @@
-"""Sheet that compares networks: each beside the source, whole, in a magnified detail, and by its errors."""
+"""Sheet that compares networks and resizes: each beside the source, whole, in a magnified detail, and by its errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Errors = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One network on a sheet.
+    """One network or resize on a sheet.
 
     `samples` are its previews at the source's size, for the error maps; `rendered` are those to show, of any size. Both
     go with the source's previews, one for each.
@@ -48,7 +48,7 @@ class Entry:
     quality: Quality
     samples: Sequence[Preview]
     rendered: Sequence[Preview]
-    best: bool = False  # in PSNR
+    best: bool = False  # in held-out PSNR, or in PSNR where nothing was held out
 
     @property
     def exact(self) -> bool:
@@ -202,9 +202,13 @@ def _draw_error_scale(page: Page, top: float, tall: float, norm: Normalize) -> N
 
 
 def entry_text(entry: Entry) -> str:
-    """Quality of an entry as its header says it, with a star if its PSNR is the best."""
-    star = "" if not entry.best else "★ best PSNR, " if entry.exact else "★ best "
-    return star + quality_text(entry.quality)
+    """Quality of an entry as its header says it, with a star where it is the best: at the held-out PSNR, if any."""
+    text = quality_text(entry.quality)
+    if not entry.best:
+        return text
+    if entry.quality.holdout_psnr is not None and not entry.exact:
+        return text.replace("\nheld-out", "\n★ best held-out")
+    return f"★ best PSNR, {text}" if entry.exact else f"★ best {text}"
 
 
 def quality_text(quality: Quality) -> str:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from fftool.backend.device import use_threads
 from fftool.checkpoint.writing import save
-from fftool.config import TrainingConfig, Variant
+from fftool.config import Baseline, TrainingConfig, Variant
 from fftool.errors import FFToolError, without_frames
 from fftool.files import readable_name
 from fftool.holdout import training_size
 from fftool.rendering import Callback
 from fftool.signal import Signal
-from fftool.sweep.outcome import Outcome, load_variant, train_variant
+from fftool.sweep.outcome import Outcome, load_variant, resize_variant, train_variant
 from fftool.training.trainer import Progress
 
-Source = Variant | Path  # a network to train, or a checkpoint as it is
+Source = Variant | Path | Baseline  # a network to train, a checkpoint as it is, or a resize
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Sweep:
 
     def work(self, variant: Source) -> int:
         """Samples visited to train a variant, or rendered to measure it; where time decides, as if epochs did."""
-        if isinstance(variant, Path):
+        if not isinstance(variant, Variant):
             return self.signal.n_samples
         return self.training.epochs * training_size(self.signal.shape, self.training.holdout)
 
@@ -72,6 +72,9 @@ class Sweep:
     def _run(self, variant: Source, results: Results, callback: VariantCallback) -> None:
         if isinstance(variant, Path):
             results.outcomes.append(load_variant(variant, self.signal, self.training.device, callback.rendered))
+            return
+        if isinstance(variant, Baseline):
+            results.outcomes.append(resize_variant(self.signal, variant, self.training, callback.rendered))
             return
         outcome = train_variant(self.signal, variant, self.training, callback.trained)
         results.outcomes.append(outcome)
