@@ -54,8 +54,8 @@ class History:
             Epoch(
                 epoch=epoch,
                 seconds=sums.seconds,
-                loss=sums.loss / sums.n_values,
-                psnr=decibels(sums.squared_error / sums.n_values),
+                loss=sums.loss / max(sums.n_values, 1),  # tiles may have no trained samples
+                psnr=decibels(sums.squared_error / max(sums.n_values, 1)),
             )
             for epoch, sums in sorted(self.sums.items())
             if sums.n_tiles == n_tiles
