@@ -319,6 +319,21 @@ def test_target_below_the_first_epoch_stops_every_group_after_it(photo, monkeypa
     assert (progress.step, progress.epochs, progress.n_samples, progress.done) == (15, 1, 3072, 1)
 
 
+def test_target_is_of_what_is_seen():
+    """Colours that alpha hides are noise, which no network fits, and count for nothing."""
+    samples = np.random.default_rng(0).integers(0, 256, (20, 20, 4), np.uint8)
+    samples[..., 3] = 0
+    samples[:10] = (200, 100, 50, 255)
+    network, training = NetworkConfig(hidden=16, tile=10), TrainingConfig(epochs=400, batch_size=64, target_psnr=28)
+    signal = Signal(samples)
+    progress = last(fftool.fit(signal, EncodingConfig(scale=3.0, dimension=16), network, training))
+    assert progress.epochs < 400
+    seen, fitted = (each / 255 for each in (samples, fftool.render(progress.network)))
+    for each in (seen, fitted):
+        each[..., :3] *= each[..., 3:]
+    assert -10 * np.log10(np.square(seen - fitted).mean()) > 26
+
+
 def test_time_is_shared_out_over_the_groups(photo, monkeypatch):
     """By a clock that each step advances by a second: 5, 5 and 2 of 12 tiles take 25, 25 and 10 of 60 seconds."""
     grouped(monkeypatch, 5)
