@@ -583,6 +583,8 @@ class Config(Settings):
             require(self.network.margin == 0, "margin", self.network.margin, "0 for a network without tiles")
             return
         require(len(tiles.tile) == len(tiles.shape), "tile", tiles.tile, f"a size for each axis, {self.signal.axes}")
+        within = all(side <= length for side, length in zip(tiles.tile, tiles.shape, strict=True))
+        require(within, "tile", tiles.tile, f"sides no longer than the signal's, {tiles.shape}")
         overlapping = [side for side, count in zip(tiles.tile, tiles.counts, strict=True) if count > 1]
         most = min(overlapping, default=MAX_SIDE) // 2
         require(tiles.margin <= most, "margin", tiles.margin, f"at most half the side of a tile, {most}")

@@ -170,13 +170,15 @@ def _resume_tensors(path: Path, file: Any, description: Description) -> dict[str
 
 def _group_size(path: Path, description: Description, tensors: dict[str, TensorInfo]) -> int | None:
     """Number of tiles in training, which the shapes of their tensors tell; None for a single network."""
-    if (tiles := description.config.tiles) is None or description.resume is None:
+    tiles, resume = description.config.tiles, description.resume
+    if resume is None:
         return None
+    first = resume.position.complete.n_tiles
     shape = tensors[f"{ROLLBACK}layers.0.bias"].shape if f"{ROLLBACK}layers.0.bias" in tensors else ()
-    first = description.resume.position.complete.n_tiles
-    if not (shape and 0 < shape[0] <= tiles.n_tiles - first) or description.resume.rollback.complete.n_tiles != first:
+    fits = bool(shape) and 0 < shape[0] <= tiles.n_tiles - first if tiles else first == 0
+    if not fits or resume.rollback.complete.n_tiles != first:
         raise InconsistentCheckpointError(path, "has an unfinished run with another number of tiles")
-    return shape[0]
+    return shape[0] if tiles else None
 
 
 @contextmanager

@@ -115,7 +115,8 @@ def tile_row(config: Config) -> dict[str, str]:
     if (tiles := config.tiles) is None:
         return {}
     count, size = ("x".join(map(str, reversed(each))) for each in (tiles.counts, tiles.tile))
-    return {"tiles": f"{count} of {size} {_unit(config)}, margin {tiles.margin}, each with {config.widths[1]} units"}
+    units = f", each with {config.network.hidden} units" if config.network.layers else ""
+    return {"tiles": f"{count} of {size} {_unit(config)}, margin {tiles.margin}{units}"}
 
 
 def scale_row(encoding: Encoding, seconds: float | None = None) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """Parts of a network that are trained one after the other: a single network as a whole, or tiles in groups.
 
 A group of tiles fits the cache of a processor, so that memory follows the group and not the signal. The numbers of a
-tile depend on the seed and on its place alone, not on the tiles beside it in its group.
+tile depend on the seed and on its place alone, not on the tiles beside it in its group, but for rounding.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -52,7 +53,7 @@ class Groups(ABC):
 
     @abstractmethod
     def psnr(self) -> float:
-        """PSNR in dB of the trained samples of the current group, as they would be saved."""
+        """PSNR in dB of the trained samples of the current group, as they would be saved; infinite without any."""
 
     def held_out_error(self) -> HeldOutError | None:
         """Squared error of some of the samples held out of the current group; None where none are."""
@@ -121,7 +122,7 @@ class TileGroups(Groups):
         pairs = [self.step.samples(index, trained=True) for index in self.trained_positions.split(size)]
         visible = media.get(self.trained.medium).visible
         original, fitted = (visible(np.concatenate(rows)) for rows in zip(*pairs, strict=True))
-        return psnr(original[None], fitted[None])
+        return psnr(original[None], fitted[None]) if len(original) else math.inf
 
 
 def _spread(numbers: Tensor, count: int) -> Tensor:

@@ -90,8 +90,8 @@ class History:
             Epoch(
                 epoch=epoch,
                 seconds=sums.seconds,
-                loss=sums.loss / sums.n_values,
-                psnr=decibels(sums.squared_error / sums.n_values),
+                loss=sums.loss / max(sums.n_values, 1),  # tiles may have no trained samples
+                psnr=decibels(sums.squared_error / max(sums.n_values, 1)),
                 holdout_psnr=sums.held_out.psnr if sums.held_out else None,
             )
             for epoch, sums in sorted(self.sums.items())
