@@ -574,20 +574,12 @@ class Config(Settings):
             encoding.dimension,
             f"at least {n_axes} for the positional encoding, one for each axis",
         )
-        self._check_tiles()
+        if self.tiles:
+            check_tiles(self.tiles, self.training.holdout)
+        else:
+            require(self.network.margin == 0, "margin", self.network.margin, "0 for a network without tiles")
         if self.n_parameters > MAX_PARAMETERS:
             raise SettingError("number of parameters", f"{self.n_parameters:,}", f"at most {MAX_PARAMETERS:,}")
-
-    def _check_tiles(self) -> None:
-        if (tiles := self.tiles) is None:
-            require(self.network.margin == 0, "margin", self.network.margin, "0 for a network without tiles")
-            return
-        require(len(tiles.tile) == len(tiles.shape), "tile", tiles.tile, f"a size for each axis, {self.signal.axes}")
-        within = all(side <= length for side, length in zip(tiles.tile, tiles.shape, strict=True))
-        require(within, "tile", tiles.tile, f"sides no longer than the signal's, {tiles.shape}")
-        overlapping = [side for side, count in zip(tiles.tile, tiles.counts, strict=True) if count > 1]
-        most = min(overlapping, default=MAX_SIDE) // 2
-        require(tiles.margin <= most, "margin", tiles.margin, f"at most half the side of a tile, {most}")
 
     @property
     def tiles(self) -> TileGrid | None:
@@ -604,6 +596,18 @@ class Config(Settings):
         """Number of trained weights and biases, of all tiles; B is not among them."""
         n_tiles = self.tiles.n_tiles if self.tiles else 1
         return n_tiles * count_parameters(self.widths)
+
+
+def check_tiles(tiles: TileGrid, holdout: Holdout) -> None:
+    """Raise SettingError for tiles that do not fit their signal, or that are not alike in what is held out."""
+    n_axes = len(tiles.shape)
+    require(len(tiles.tile) == n_axes, "tile", tiles.tile, f"a side for each of {n_axes} axes")
+    within = all(side <= length for side, length in zip(tiles.tile, tiles.shape, strict=True))
+    require(within, "tile", tiles.tile, f"sides no longer than the signal's, {tiles.shape}")
+    if most := tiles.largest_margin:
+        require(tiles.margin <= most, "margin", tiles.margin, f"at most half the side of a tile, {most}")
+    is_even = all(side % 2 == 0 for side, count in zip(tiles.tile, tiles.counts, strict=True) if count > 1)
+    require(is_even or holdout != "lattice", "tile", tiles.tile, "even sides, as every other sample is held out")
 
 
 def layer_widths(signal: SignalConfig, encoding: EncodingConfig | Encoding, network: NetworkSettings) -> list[int]:

@@ -8,10 +8,9 @@ from math import ceil, prod
 
 
 def even_tile(length: int, side: int) -> int:
-    """Side of the tiles that cover so many samples, no longer than asked for and all alike.
+    """Side of the tiles that cover so many samples, all alike and no longer than asked for, but for being even.
 
-    Where there are several it is even, if that takes one sample more: then every other sample of the signal is every
-    other one of each tile.
+    Where there are several tiles, an even side makes every other sample of the signal every other one of each tile.
     """
     count = ceil(length / side)
     exact = ceil(length / count)
@@ -43,6 +42,12 @@ class TileGrid:
     def margins(self) -> tuple[int, ...]:
         """Margin along each axis."""
         return tuple(self.margin if count > 1 else 0 for count in self.counts)
+
+    @property
+    def largest_margin(self) -> int | None:
+        """Half the side of a tile, so that no more than two meet along an axis; None if there is only one tile."""
+        sides = [side for side, count in zip(self.tile, self.counts, strict=True) if count > 1]
+        return min(sides) // 2 if sides else None
 
     @cached_property
     def window(self) -> tuple[int, ...]:

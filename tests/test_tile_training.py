@@ -21,6 +21,7 @@ EPOCH = 24 * 24  # positions in a window of the small photo, with tiles of 16 an
 
 def grouped(monkeypatch, n_tiles, hidden=16, batch_size=128):
     """Train so many tiles at once, from now on."""
+    monkeypatch.setattr(groups, "GROUP_MULTIPLE", 1)
     monkeypatch.setitem(groups.GROUP_NUMBERS, "cpu", n_tiles * hidden * batch_size)
 
 
@@ -152,6 +153,20 @@ def test_numbers_of_a_tile_do_not_depend_on_its_group(photo, monkeypatch, n_tile
         torch.testing.assert_close(weights(found)[name], tensor, rtol=0, atol=1e-5)
     assert found.loss == pytest.approx(together.loss, rel=1e-5)
     assert found.n_samples == pytest.approx(together.n_samples, abs=12 / n_tiles)  # which each group rounds
+
+
+def test_numbers_of_a_tile_are_the_same_in_any_group(photo, monkeypatch):
+    """To the last bit, for groups of multiples of 16 tiles, and the rest of them."""
+    network, found = NetworkConfig(hidden=16, tile=8), []
+    training = TrainingConfig(epochs=8, batch_size=32, device="cpu")
+    samples = np.tile(photo.samples, (2, 2, 1))[:84]
+    for n_tiles in (16, 64, 1000):
+        monkeypatch.setitem(groups.GROUP_NUMBERS, "cpu", n_tiles * 16 * 32)
+        progress = last(fftool.fit(Signal(samples), EncodingConfig(scale=16.0, dimension=16), network, training))
+        found.append(weights(progress))
+    assert len(found[0]["layers.0.bias"]) == 16 * 11
+    for other in found[1:]:
+        check_same(other, found[0])
 
 
 @pytest.mark.parametrize("changed", [0, 7])
@@ -290,7 +305,15 @@ def test_settings_follow_the_tiles(photo):
     for holdout, batch_size in (("none", 64), (0.2, 64), ("lattice", 32)):
         training = TrainingConfig(holdout=holdout, epochs=1)
         settings = next(fftool.fit(photo, ENCODING, NetworkConfig(tile=16), training)).network.config.training
-        assert (settings.batch_size, settings.schedule, settings.learning_rate) == (batch_size, "linear", 0.03)
+        assert (settings.batch_size, settings.schedule) == (batch_size, "linear")
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate"), [({"epochs": 30}, 0.05), ({"epochs": 10**6}, 0.0274), ({"seconds": 9}, 0.05)]
+)
+def test_learning_rate_of_tiles_falls_with_the_epochs(photo, settings, rate):
+    network = next(fftool.fit(photo, ENCODING, NetworkConfig(tile=16), TrainingConfig(**settings))).network
+    assert network.config.training.learning_rate == pytest.approx(rate, abs=1e-4)
 
 
 # the end

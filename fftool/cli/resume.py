@@ -89,6 +89,11 @@ class Resumption:
             training = replace(training, device=select_device(self.training.device))
         if "threads" in self.changed:
             training = replace(training, threads=self.training.threads or 0)
+        if "epochs" in self.changed and position.complete.n_tiles:
+            raise UsageError(
+                f"{self.model} is unfinished, and {position.complete.n_tiles:,} of its tiles are complete",
+                "complete it first, without --epochs, and then train it longer",
+            )
         if "epochs" in self.changed:  # they decide, and not a time or a PSNR that was set before
             if self.training.epochs <= position.epoch:
                 raise UsageError(

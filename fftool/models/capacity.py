@@ -9,79 +9,97 @@ from fftool.config import (
     DIMENSION,
     HIDDEN,
     MARGIN,
+    MAX_PARAMETERS,
     EncodingConfig,
     NetworkConfig,
     NetworkSettings,
     SignalConfig,
     TrainingConfig,
+    check_tiles,
     count_parameters,
-    layer_widths,
 )
 from fftool.errors import SettingError
-from fftool.holdout import training_size
 from fftool.tiling import TileGrid, even_tile
 
 SAMPLES_PER_PARAMETER = 2.5  # of a single network; measured on mosaics of 1.6 to 12.6 megapixels
-TILE_SIDES = (32, 64, 128, 256, 512)  # of "auto": the first one whose networks are within
-MAX_TILED_PARAMETERS = 2**26  # 268 MB in a checkpoint
+TILE_SIDES = ((1_500_000, 32), (24_000_000, 64), (160_000_000, 128))  # by the number of samples up to which they are
 MAX_TILE_UNITS = 256
 
 
 def resolve_network(
     signal: SignalConfig, encoding: EncodingConfig, network: NetworkConfig, training: TrainingConfig
 ) -> tuple[NetworkSettings, EncodingConfig]:
-    """Network and encoding with their sizes chosen, for a signal and the share of it that is trained on.
+    """Network and encoding with their sizes chosen, for a signal and what is held out of it.
 
-    Raises SettingError for a tile that does not fit the signal's axes.
+    Raises SettingError for tiles that do not fit the signal's axes.
     """
     if not isinstance(network.tile, str):
-        return _tiled(signal, encoding, network, _sides(signal, network.tile))
-    single, encoded = _single(encoding, network)
-    if network.tile == "none" or _has_room(signal, encoded, single, training):
-        if network.margin:
-            raise SettingError("margin", network.margin, "0 for a network without tiles, or a tile")
-        return single, encoded
-    spacing = 2 if training.holdout == "lattice" else 1  # of the trained samples
-    for side in TILE_SIDES:
-        tiled, encoded = _tiled(signal, encoding, network, (side * spacing,) * len(signal.shape))
-        n_tiles = TileGrid(signal.shape, tiled.tile, tiled.margin).n_tiles
-        if n_tiles * count_parameters(layer_widths(signal, encoded, tiled)) <= MAX_TILED_PARAMETERS:
-            break
-    return tiled, encoded
+        return _tiled(signal, encoding, network, training, _given_sides(signal, network.tile))
+    if network.tile == "auto" and not _has_room(signal, encoding, network):
+        return _tiled(signal, encoding, network, training, _default_sides(signal, training))
+    if network.margin:
+        raise SettingError("margin", network.margin, "0 for a network without tiles, or a tile")
+    single = NetworkSettings(hidden=network.hidden or HIDDEN, layers=network.layers)
+    return single, replace(encoding, dimension=encoding.dimension or DIMENSION)
 
 
-def _single(encoding: EncodingConfig, network: NetworkConfig) -> tuple[NetworkSettings, EncodingConfig]:
-    settings = NetworkSettings(hidden=network.hidden or HIDDEN, layers=network.layers)
-    return settings, replace(encoding, dimension=encoding.dimension or DIMENSION)
-
-
-def _has_room(
-    signal: SignalConfig, encoding: EncodingConfig, network: NetworkSettings, training: TrainingConfig
-) -> bool:
+def _has_room(signal: SignalConfig, encoding: EncodingConfig, network: NetworkConfig) -> bool:
     """Whether a single network has room for a signal: one of the default size, or a larger one if asked for.
 
     Tiles were measured on images alone, which have two axes.
     """
-    features, hidden = 2 * max(encoding.n_frequencies(2), DIMENSION), max(network.hidden, HIDDEN)
+    features, hidden = 2 * max(encoding.dimension or 0, DIMENSION), max(network.hidden or 0, HIDDEN)
     parameters = count_parameters([features, *[hidden] * max(network.layers, NetworkConfig.layers), signal.channels])
-    n_trained = training_size(signal.shape, training.holdout)
-    return len(signal.shape) != 2 or n_trained <= SAMPLES_PER_PARAMETER * parameters
+    return len(signal.shape) != 2 or prod(signal.shape) <= SAMPLES_PER_PARAMETER * parameters
 
 
-def _sides(signal: SignalConfig, tile: int | tuple[int, ...]) -> tuple[int, ...]:
+def _given_sides(signal: SignalConfig, tile: int | tuple[int, ...]) -> tuple[int, ...]:
     sides = tile if isinstance(tile, tuple) else (tile,) * len(signal.shape)
     if len(sides) != len(signal.shape):
         raise SettingError("tile", sides, f"one side, or one for each axis, {', '.join(signal.axes)}")
     return sides
 
 
+def _default_sides(signal: SignalConfig, training: TrainingConfig) -> tuple[int, ...]:
+    """Sides of the tiles of an image: 32 samples, and more where a checkpoint would be too large.
+
+    There are 12 parameters for each sample in tiles of 32×32, 3 in those of 64×64, and 0.8 or fewer beyond. Along an
+    axis that is shorter than that, tiles are as long as it is, and as many times longer along the other one.
+    """
+    n_samples = prod(signal.shape)
+    side = next((side for most, side in TILE_SIDES if n_samples <= most), 256)
+    while n_samples / side**2 * count_parameters(_widths(side**2, signal.channels)) > MAX_PARAMETERS / 2:
+        side *= 2
+    if training.holdout == "lattice":
+        side *= 2  # with as many trained samples in each
+    shortest = min(*signal.shape, side)
+    return tuple(shortest if length == shortest else side**2 // shortest for length in signal.shape)
+
+
+def _units(n_samples: int) -> int:
+    """Hidden units for a tile with so many samples: 64 up to 128×128, and half its side beyond."""
+    return min(max(isqrt(n_samples) // 128, 1) * 64, MAX_TILE_UNITS)
+
+
+def _widths(n_samples: int, channels: int) -> list[int]:
+    """Layers of a tile with so many samples."""
+    units = _units(n_samples)
+    return [2 * min(units, DIMENSION), units, units, channels]
+
+
 def _tiled(
-    signal: SignalConfig, encoding: EncodingConfig, network: NetworkConfig, sides: tuple[int, ...]
+    signal: SignalConfig,
+    encoding: EncodingConfig,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    sides: tuple[int, ...],
 ) -> tuple[NetworkSettings, EncodingConfig]:
-    """A network for each tile of up to those sides: 64 units and frequencies up to 64×64 samples, and more beyond."""
+    """A network for each tile of up to those sides."""
     tile = tuple(map(even_tile, signal.shape, sides))
-    units = min(max(isqrt(prod(tile)) // 64, 1) * 64, MAX_TILE_UNITS)
-    overlapping = [side for side, length in zip(tile, signal.shape, strict=True) if side < length]
-    margin = min([MARGIN, *(side // 2 for side in overlapping)]) if network.margin is None else network.margin
+    units = _units(prod(tile))
+    largest = TileGrid(signal.shape, tile, 0).largest_margin
+    default = MARGIN if largest is None else min(MARGIN, largest)
+    margin = default if network.margin is None else network.margin
+    check_tiles(TileGrid(signal.shape, tile, margin), training.holdout)
     settings = NetworkSettings(hidden=network.hidden or units, layers=network.layers, tile=tile, margin=margin)
     return settings, replace(encoding, dimension=encoding.dimension or min(units, DIMENSION))
