@@ -20,8 +20,23 @@ from fftool.errors import CheckpointError, InconsistentCheckpointError, Unfinish
 from fftool.training import groups
 from fftool.training.state import CompleteTiles, Position, finished_position
 
-TINY = ("--tile", 16, "--hidden", 16, "--dimension", 16, "--scale", 8, "--epochs", 2, "--batch-size", 128)
-ENCODING, NETWORK = EncodingConfig(scale=8.0, dimension=16), NetworkConfig(hidden=16, tile=16)
+TINY = (
+    "--tile",
+    16,
+    "--margin",
+    4,
+    "--hidden",
+    16,
+    "--dimension",
+    16,
+    "--scale",
+    8,
+    "--epochs",
+    2,
+    "--batch-size",
+    128,
+)
+ENCODING, NETWORK = EncodingConfig(scale=8.0, dimension=16), NetworkConfig(hidden=16, tile=16, margin=4)
 
 
 @pytest.fixture(autouse=True)
@@ -393,8 +408,8 @@ def test_refuses_a_position_that_no_training_reaches(values):
 @pytest.mark.parametrize(
     ("options", "tile", "margin", "parts"),
     [
-        (("--tile", 16), [16, 16], 4, "4x3 of 16x16 pixels, margin 4, each with 16 units"),
-        (("--tile", "16x8"), [8, 16], 4, "4x6 of 16x8 pixels, margin 4, each with 16 units"),
+        (("--tile", 16), [16, 16], 2, "4x3 of 16x16 pixels, margin 2, each with 16 units"),
+        (("--tile", "16x8"), [8, 16], 2, "4x6 of 16x8 pixels, margin 2, each with 16 units"),
         (("--tile", 16, "--margin", 1), [16, 16], 1, "4x3 of 16x16 pixels, margin 1, each with 16 units"),
         (("--tile", 50, "--margin", 0), [48, 32], 0, "2x1 of 32x48 pixels, margin 0, each with 16 units"),
     ],
@@ -491,14 +506,14 @@ def test_rejects_invalid_tiles_in_a_comparison(run, photo_path, tmp_path, option
 
 
 def test_comparison_refuses_a_variant_that_cannot_be_trained(run, photo_path):
-    done = run("compare", photo_path, "--tile", 16, "--tile", "20x8", "--margin", 5, *TINY[2:])
+    done = run("compare", photo_path, "--tile", 16, "--tile", "20x8", "--margin", 5, *TINY[4:])
     assert done.returncode == 2
     assert "invalid margin 5: expected at most half the side of a tile, 4" in done.stderr
 
 
 def test_compares_tiles(run, photo_path, photo, model, tmp_path):
     done = run(
-        "compare", photo_path, model, "--tile", "none", "--tile", 16, "--tile", "16x8", *TINY[2:],
+        "compare", photo_path, model, "--tile", "none", "--tile", 16, "--tile", "16x8", *TINY[4:],
         "--save-models", "kept", "-o", "sheet.png", "--curves", "curves.png", "--csv", "a.csv", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -514,7 +529,7 @@ def test_compares_tiles(run, photo_path, photo, model, tmp_path):
     for each in variants[:3]:
         assert [epoch["epoch"] for epoch in each["history"]] == [1, 2]
         assert each["history"][1]["loss"] < each["history"][0]["loss"]
-    assert run("train", photo_path, *TINY, "-o", "alone.st").returncode == 0
+    assert run("train", photo_path, "--tile", 16, *TINY[4:], "-o", "alone.st").returncode == 0
     assert (tmp_path / "kept" / "gaussian-8-tile-16.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
     for name in ("curves.png", "sheet.png"):
         with Image.open(tmp_path / name) as image:

@@ -15,7 +15,7 @@ from fftool.holdout import split
 from fftool.training import groups
 from fftool.training.step import TileStep
 
-ENCODING, SMALL = EncodingConfig(scale=8.0, dimension=16), NetworkConfig(hidden=16, tile=16)
+ENCODING, SMALL = EncodingConfig(scale=8.0, dimension=16), NetworkConfig(hidden=16, tile=16, margin=4)
 EPOCH = 24 * 24  # positions in a window of the small photo, with tiles of 16 and margins of 4
 
 

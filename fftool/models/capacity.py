@@ -9,7 +9,6 @@ from fftool.config import (
     DIMENSION,
     HIDDEN,
     MARGIN,
-    MAX_PARAMETERS,
     EncodingConfig,
     NetworkConfig,
     NetworkSettings,
@@ -24,6 +23,7 @@ from fftool.tiling import TileGrid, even_tile
 SAMPLES_PER_PARAMETER = 2.5  # of a single network; measured on mosaics of 1.6 to 12.6 megapixels
 TILE_SIDES = ((1_500_000, 32), (24_000_000, 64), (160_000_000, 128))  # by the number of samples up to which they are
 MAX_TILE_UNITS = 256
+MOST_PARAMETERS = 150_000_000  # of the tiles of very large images: 600 MB in a checkpoint
 
 
 def resolve_network(
@@ -68,7 +68,7 @@ def _default_sides(signal: SignalConfig, training: TrainingConfig) -> tuple[int,
     """
     n_samples = prod(signal.shape)
     side = next((side for most, side in TILE_SIDES if n_samples <= most), 256)
-    while n_samples / side**2 * count_parameters(_widths(side**2, signal.channels)) > MAX_PARAMETERS / 2:
+    while n_samples / side**2 * count_parameters(_widths(side**2, signal.channels)) > MOST_PARAMETERS:
         side *= 2
     if training.holdout == "lattice":
         side *= 2  # with as many trained samples in each
