@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from time import perf_counter
+
 from fftool import media, metrics
-from fftool.config import TrainingResult
+from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig, TrainingResult
 from fftool.errors import SignalError
 from fftool.holdout import split
 from fftool.metrics import Quality
+from fftool.models.capacity import resolve_network
 from fftool.models.network import CoordinateMLP
 from fftool.rendering import Callback, no_callback, render
 from fftool.signal import Samples, Signal, check_signal
-from fftool.training.trainer import Progress
+from fftool.training.trainer import Progress, fit
+
+SIDE_MEASURED = 256  # samples along each axis of a part that is evaluated to know how long the whole will take
 
 
 def evaluate(progress: Progress, signal: Signal, callback: Callback = no_callback) -> TrainingResult:
@@ -34,6 +40,18 @@ def record(progress: Progress, quality: Quality) -> TrainingResult:
         holdout_psnr=quality.holdout_psnr,
     )
     return result
+
+
+def evaluation_seconds(signal: Signal, encoding: EncodingConfig, network: NetworkConfig) -> float:
+    """Time that `evaluate` will take, from its time for a part of the signal and a new network."""
+    sized, encoding = resolve_network(signal.config, encoding, network, TrainingConfig())
+    part = replace(signal, samples=signal.samples[(slice(SIDE_MEASURED),) * len(signal.shape)], spacing=())
+    alike = NetworkConfig(hidden=sized.hidden, layers=sized.layers, tile=sized.tile or "none", margin=sized.margin)
+    new = next(fit(part, replace(encoding, scale=1.0), alike, TrainingConfig(epochs=1))).network
+    assess(new, part)  # which imports what it needs
+    start = perf_counter()
+    assess(new, part)
+    return (perf_counter() - start) * signal.n_samples / part.n_samples
 
 
 def assess(network: CoordinateMLP, signal: Signal, callback: Callback = no_callback) -> tuple[Samples, Quality]:

@@ -309,7 +309,7 @@ def test_settings_follow_the_tiles(photo):
 
 
 @pytest.mark.parametrize(
-    ("settings", "rate"), [({"epochs": 30}, 0.05), ({"epochs": 10**6}, 0.0274), ({"seconds": 9}, 0.05)]
+    ("settings", "rate"), [({"epochs": 30}, 0.05), ({"epochs": 10**6}, 0.0274), ({"seconds": 3072 * 30 / 1e6}, 0.05)]
 )
 def test_learning_rate_of_tiles_falls_with_the_epochs(photo, settings, rate):
     network = next(fftool.fit(photo, ENCODING, NetworkConfig(tile=16), TrainingConfig(**settings))).network

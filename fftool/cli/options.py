@@ -114,6 +114,14 @@ def one_duration(context: typer.Context, value: Any) -> Any:
     return value
 
 
+TrainingQuality = Annotated[
+    config.TrainingQuality | None,
+    training_option(
+        "--quality",
+        help="Epochs, tiles and units that belong together: draft is fast, best is slow. Other options go before it.",
+        show_default="none",
+    ),
+]
 Epochs = Annotated[int, training_option("--epochs", callback=one_duration, help="Passes over the image.")]
 Seconds = Annotated[
     float | None,

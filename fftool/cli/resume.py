@@ -122,7 +122,7 @@ def resume_job(
     saving: SavingConfig,
 ) -> Job:
     """Job that continues a run. Raises UsageError for options that the run has fixed."""
-    fixed = [name for name in ("scale", "encoding", "tile", "no_metadata", *NAMES) if name not in CHANGEABLE]
+    fixed = [name for name in ("scale", "encoding", "tile", "quality", "no_metadata", *NAMES) if name not in CHANGEABLE]
     if given := options.given(context, fixed):
         raise UsageError(f"{given[0]} is fixed in {model}", f"leave {given[0]} out, or train from scratch")
     if len(files) > 1:

@@ -6,6 +6,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -19,7 +20,7 @@ from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.resume import resume_job
 from fftool.cli.settings import TrainingOptions, with_training_options
-from fftool.config import EncodingConfig, NetworkConfig, SavingConfig
+from fftool.config import PRESETS, EncodingConfig, NetworkConfig, Preset, SavingConfig
 from fftool.errors import FFToolError, WriteError
 from fftool.files import check_readable, check_writable, new_folder, reserved
 from fftool.interrupts import uninterrupted
@@ -49,6 +50,7 @@ def train(
     scale: options.Scale = EncodingConfig.scale,
     encoding: options.Encoding = EncodingConfig.kind,
     tile: options.Tile = NetworkConfig.tile,
+    quality: options.TrainingQuality = None,
     no_metadata: options.NoMetadata = False,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
@@ -86,7 +88,10 @@ def train(
     options.check_scale_for(context, [settings.encoding])
     if not files:
         raise UsageError("no file to train on", help_hint())
-    fitting, found = Fitting(settings, saving, no_metadata), inputs.several(files, SIGNALS)
+    preset = PRESETS[quality] if quality else None
+    if preset and not options.given(context, ("epochs", "seconds")):
+        settings = replace(settings, training=replace(settings.training, epochs=preset.epochs))
+    fitting, found = Fitting(settings, preset, saving, no_metadata), inputs.several(files, SIGNALS)
     path = output or (Path() if found.is_batch else DEFAULT_OUTPUT)
     if not (found.is_batch or jobs.is_folder(path)):
         jobs.run_job(found.files[0], fitting.job(found.files[0], path), existing, out)
@@ -108,6 +113,7 @@ class Fitting:
     """Training of files with the same settings."""
 
     settings: TrainingOptions
+    preset: Preset | None
     saving: SavingConfig
     no_metadata: bool
 
@@ -121,17 +127,24 @@ class Fitting:
         )
 
     def _run(self, file: Path, output: Path, makes_folder: bool) -> Result:
+        start = monotonic()
         with uninterrupted():
             medium = media.recognize(file)
         signal = medium.read(file)
         if self.no_metadata:
             signal = replace(signal, metadata={})
         with uninterrupted():
-            from fftool.cli.training_run import Saver, run_training
+            from fftool.cli.training_run import Saver, run_training, seconds_left
+            from fftool.models.capacity import with_preset
             from fftool.training.trainer import fit
-        settings = self.settings
+        encoding, network, training = self.settings.encoding, self.settings.network, self.settings.training
+        if self.preset:
+            network = with_preset(self.preset, signal.config, network, training)
         with new_folder(output.parent) if makes_folder else nullcontext(), reserved(output):
-            course = fit(signal, settings.encoding, settings.network, settings.training)
+            if training.seconds:
+                seconds = seconds_left(training.seconds, start, signal, encoding, network)
+                training = replace(training, seconds=seconds)
+            course = fit(signal, encoding, network, training)
             return run_training(course, signal, medium, Saver(output, file, self.saving.every)).result
 
 

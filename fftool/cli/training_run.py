@@ -14,15 +14,17 @@ from fftool.checkpoint.writing import save, save_run
 from fftool.cli import progress as bars
 from fftool.cli import terminal
 from fftool.cli.reports import TrainingReport, note_flat
-from fftool.config import TrainingResult
+from fftool.config import EncodingConfig, NetworkConfig, TrainingResult
 from fftool.errors import FFToolError
-from fftool.evaluation import evaluate
+from fftool.evaluation import evaluate, evaluation_seconds
 from fftool.files import readable_name
 from fftool.interrupts import exit_code, stop_requests
 from fftool.media.base import Medium
 from fftool.pipes import is_pipe
 from fftool.signal import Signal
 from fftool.training.trainer import Progress
+
+SAVING_SECONDS = 0.5  # for the checkpoint, and for the start and the end of the process
 
 
 class Saver:
@@ -54,6 +56,17 @@ class Saver:
         if is_pipe(self.source):
             return f"To resume, name a file with the same bytes, as a pipe is gone: {command} FILE"
         return f"To resume: {command}"
+
+
+def seconds_left(
+    seconds: float, start: float, signal: Signal, encoding: EncodingConfig, network: NetworkConfig
+) -> float:
+    """Time for training in a command that is to take so many seconds, since `start`, with its evaluation.
+
+    It is a fifth of them at the least.
+    """
+    evaluation = evaluation_seconds(signal, encoding, network)
+    return max(seconds - (monotonic() - start) - evaluation - SAVING_SECONDS, seconds / 5)
 
 
 def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, saver: Saver) -> TrainingReport:

@@ -20,7 +20,10 @@ MARKED_EPOCHS = 60  # with more points, markers would hide the line
 
 
 class Point(Protocol):
-    """State of a training after an epoch: its number, seconds since the start, and the PSNR over it in dB."""
+    """State of a training after an epoch: its number, seconds since the start, and the PSNR over it in dB.
+
+    `holdout_psnr` is that of samples held out, at its end; None if there are none.
+    """
 
     @property
     def epoch(self) -> int: ...
@@ -28,6 +31,8 @@ class Point(Protocol):
     def seconds(self) -> float: ...
     @property
     def psnr(self) -> float: ...
+    @property
+    def holdout_psnr(self) -> float | None: ...
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ def curves(lines: Sequence[Curve], title: str) -> Page:
         axes.grid()
     epochs.xaxis.set_major_locator(MaxNLocator(integer=True))
     epochs.set_ylabel("PSNR over each epoch (dB)")
-    _draw_legend(page, epochs)
+    held_out = any(point.holdout_psnr is not None for line in lines for point in line.history)
+    _draw_legend(page, epochs, has_thin_lines=held_out)
     return page
 
 
@@ -63,6 +69,9 @@ def _draw_curve(axes: Axes, i: int, line: Curve, x: Sequence[float]) -> None:
     if line.history:
         marker = MARKERS[i % len(MARKERS)] if len(line.history) <= MARKED_EPOCHS else ""
         axes.plot(x, [point.psnr for point in line.history], marker=marker, markersize=3.5, label=label, **style)
+        held_out = [(at, psnr) for at, point in zip(x, line.history, strict=True) if (psnr := point.holdout_psnr)]
+        if held_out:
+            axes.plot(*zip(*held_out, strict=True), linewidth=0.9, **style)
     else:
         style |= {"linestyle": LEVEL_LINE, "linewidth": 0.9, "label": label}
         if isfinite(level := _level(line.quality)):
@@ -76,9 +85,12 @@ def _level(quality: Quality) -> float:
     return quality.psnr if isfinite(quality.psnr) or quality.holdout_psnr is None else quality.holdout_psnr
 
 
-def _draw_legend(page: Page, axes: Axes) -> None:
+def _draw_legend(page: Page, axes: Axes, has_thin_lines: bool) -> None:
     place = (8.35 / page.width, 1 - 0.7 / page.height)
     handles, labels = axes.get_legend_handles_labels()
-    legend = page.figure.legend(handles, labels, loc="upper left", bbox_to_anchor=place, fontsize=8)
+    title = "thin: held-out samples" if has_thin_lines else None
+    legend = page.figure.legend(
+        handles, labels, loc="upper left", bbox_to_anchor=place, fontsize=8, title=title, title_fontsize=8
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)  # the name of a file may hold a $

@@ -12,6 +12,7 @@ from fftool.config import (
     EncodingConfig,
     NetworkConfig,
     NetworkSettings,
+    Preset,
     SignalConfig,
     TrainingConfig,
     check_tiles,
@@ -58,6 +59,16 @@ def _given_sides(signal: SignalConfig, tile: int | tuple[int, ...]) -> tuple[int
     if len(sides) != len(signal.shape):
         raise SettingError("tile", sides, f"one side, or one for each axis, {', '.join(signal.axes)}")
     return sides
+
+
+def with_preset(
+    preset: Preset, signal: SignalConfig, network: NetworkConfig, training: TrainingConfig
+) -> NetworkConfig:
+    """Request with the tiles and units of a preset, where it leaves both to fftool and the signal is an image."""
+    if len(signal.shape) != 2 or network.tile != "auto" or network.hidden is not None:
+        return network
+    tile = tuple(preset.tile * side for side in _default_sides(signal, training))
+    return replace(network, tile=tile, hidden=preset.hidden)
 
 
 def _default_sides(signal: SignalConfig, training: TrainingConfig) -> tuple[int, ...]:
