@@ -45,13 +45,13 @@ def large_render(network: CoordinateMLP, side: int) -> Figure:
     )
 
 
-def large_training(image: Image.Image, megapixels: float) -> Figure:
-    """Memory of one epoch on a large JPEG, and of its PSNR and SSIM."""
+def large_training(image: Image.Image, megapixels: float, tile: str = "none") -> Figure:
+    """Memory of one epoch on a large JPEG, and of its PSNR and SSIM. `tile` is the text of that option."""
     factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
     size = round(image.width * factor), round(image.height * factor)
     with tempfile.TemporaryDirectory() as folder:
         image.resize(size, Image.Resampling.BICUBIC).save(Path(folder, "large.jpg"), quality=95)
-        peak = peak_memory(Path(folder), "train", "large.jpg", "--epochs", 1)
+        peak = peak_memory(Path(folder), "train", "large.jpg", "--epochs", 1, "--tile", tile)
     return Figure(
         name=f"peak memory, one epoch on {megapixels:g} megapixels",
         value=peak / 1e9,

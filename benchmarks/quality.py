@@ -11,20 +11,30 @@ import torch
 
 from benchmarks import plain
 from benchmarks.figure import Figure
-from fftool import CoordinateMLP, EncodingConfig, Progress, Signal, TrainingConfig, fit
+from fftool import CoordinateMLP, EncodingConfig, NetworkConfig, Progress, Signal, TrainingConfig, fit
 from fftool.config import Holdout
 from fftool.evaluation import assess
 from fftool.holdout import split
 
 SCALE = EncodingConfig(scale=25)  # the homework's, for a photo
+ONE_NETWORK = NetworkConfig(tile="none")  # also for images that have tiles by default
 EXACT = 99.0  # dB, for an image that is reproduced exactly
 
 
-def train(signal: Signal, encoding: EncodingConfig = SCALE, **training: Any) -> Progress:
+def train(
+    signal: Signal, encoding: EncodingConfig = SCALE, network: NetworkConfig = ONE_NETWORK, **training: Any
+) -> Progress:
     """End of a training by fftool."""
-    for progress in fit(signal, encoding, training=TrainingConfig(**training)):
+    for progress in fit(signal, encoding, network, TrainingConfig(**training)):
         pass
     return progress
+
+
+def begin(
+    signal: Signal, encoding: EncodingConfig = EncodingConfig(), network: NetworkConfig = ONE_NETWORK, **training: Any
+) -> CoordinateMLP:
+    """Network after the first step of a training by fftool."""
+    return next(fit(signal, encoding, network, TrainingConfig(epochs=1, **training))).network
 
 
 def psnr(network: CoordinateMLP, signal: Signal) -> float:
@@ -35,8 +45,7 @@ def train_plainly(
     signal: Signal, encoding: EncodingConfig, epochs: int, *, seed: int = 0, holdout: Holdout = "none"
 ) -> tuple[CoordinateMLP, float]:
     """Network trained by the plain loop, from the weights that fftool starts from, and the seconds that it took."""
-    training = TrainingConfig(epochs=1, seed=seed, holdout=holdout)
-    network = CoordinateMLP(next(fit(signal, encoding, training=training)).network.config)
+    network = CoordinateMLP(begin(signal, encoding, seed=seed, holdout=holdout).config)
     held_out = split(signal.shape, holdout, seed)
     trained = torch.arange(signal.n_samples) if held_out is None else held_out.train.long()
     steps = plain.fit(network, signal, trained)

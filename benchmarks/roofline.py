@@ -10,7 +10,8 @@ from time import perf_counter
 import torch
 
 from benchmarks.figure import Figure
-from fftool import CoordinateMLP, Signal, TrainingConfig, fit, render
+from benchmarks.quality import begin
+from fftool import CoordinateMLP, Signal, render
 from fftool.backend.device import DTYPES
 from fftool.rendering import RENDER_BLOCK
 from fftool.training.optimizers import ORTHOGONALIZING
@@ -22,7 +23,7 @@ SECONDS = 0.5  # for each side of a comparison in a round
 
 def training(signal: Signal) -> Figure:
     """Training steps of the default settings against their products alone, of the same sizes and dtype."""
-    network = next(fit(signal, training=TrainingConfig(epochs=1))).network
+    network = begin(signal)
     settings = network.config.training
     step, size = TrainingStep(network, signal), settings.batch_size
     order = torch.randperm(signal.n_samples, dtype=torch.int32)
