@@ -54,40 +54,54 @@ def train_plainly(
     return network, seconds
 
 
-def fewest_epochs(signal: Signal, target: float, most: int) -> int | None:
+def fewest_epochs(
+    signal: Signal,
+    target: float,
+    most: int,
+    encoding: EncodingConfig = SCALE,
+    network: NetworkConfig = ONE_NETWORK,
+) -> int | None:
     """Epochs with which fftool reaches a PSNR at the end of its schedule, by bisection; None if `most` do not."""
-    if psnr(train(signal, epochs=most).network, signal) < target:
+
+    def reaches(epochs: int) -> bool:
+        return psnr(train(signal, encoding, network, epochs=epochs).network, signal) >= target
+
+    if not reaches(most):
         return None
     below = 0
     while most - below > 1:
         middle = (below + most) // 2
-        if psnr(train(signal, epochs=middle).network, signal) < target:
-            below = middle
-        else:
+        if reaches(middle):
             most = middle
+        else:
+            below = middle
     return most
+
+
+def race(
+    signal: Signal, epochs: int, encoding: EncodingConfig = SCALE, network: NetworkConfig = ONE_NETWORK
+) -> dict[str, Any]:
+    """Time of the plain loop for so many epochs, and of fftool to the same PSNR."""
+    plain_network, plain_seconds = train_plainly(signal, SCALE, epochs)
+    plain_psnr = psnr(plain_network, signal)
+    few = fewest_epochs(signal, plain_psnr, epochs, encoding, network) or epochs
+    seconds = median(train(signal, encoding, network, epochs=few).seconds for _ in range(3))
+    return {
+        "picture": signal.source,
+        "plain_psnr_db": plain_psnr,
+        "plain_seconds": plain_seconds,
+        "fftool_epochs": few,
+        "fftool_seconds": seconds,
+        "times_faster": plain_seconds / seconds,
+    }
 
 
 def against_plain_loop(signals: Sequence[Signal], epochs: int) -> list[Figure]:
     """Time to the PSNR that the plain loop reaches with so many epochs, and PSNR after as many."""
-    rows: list[dict[str, Any]] = []
-    for signal in signals:
-        network, seconds = train_plainly(signal, SCALE, epochs)
-        plain_psnr = psnr(network, signal)
-        fftool_psnr = psnr(train(signal, epochs=epochs).network, signal)
-        few = fewest_epochs(signal, plain_psnr, epochs) or epochs
-        times = [train(signal, epochs=few).seconds for _ in range(3)]
-        rows.append(
-            {
-                "picture": signal.source,
-                "plain_psnr_db": plain_psnr,
-                "plain_seconds": seconds,
-                "fftool_epochs": few,
-                "fftool_seconds": median(times),
-                "times_faster": seconds / median(times),
-                "fftool_psnr_db": fftool_psnr,
-            }
-        )
+    rows = [
+        race(signal, epochs) | {"fftool_psnr_db": psnr(train(signal, epochs=epochs).network, signal)}
+        for signal in signals
+    ]
     height, width = signals[0].shape
     return [
         Figure(
