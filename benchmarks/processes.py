@@ -41,7 +41,10 @@ def large_render(network: CoordinateMLP, side: int) -> Figure:
         peak = peak_memory(Path(folder), "render", "model.st", "--size", f"{side}x{side}", "-o", "large.tif")
         size = Path(folder, "large.tif").stat().st_size
     return Figure(
-        name=f"peak memory, {side}×{side} render to TIFF", value=peak / 1e9, unit="GB", parts={"file_gb": size / 1e9}
+        name=f"peak memory, {side}×{side} render{' of tiles' if network.tiles else ''} to TIFF",
+        value=peak / 1e9,
+        unit="GB",
+        parts={"file_gb": size / 1e9},
     )
 
 
@@ -53,7 +56,7 @@ def large_training(image: Image.Image, megapixels: float, tile: str = "none") ->
         image.resize(size, Image.Resampling.BICUBIC).save(Path(folder, "large.jpg"), quality=95)
         peak = peak_memory(Path(folder), "train", "large.jpg", "--epochs", 1, "--tile", tile)
     return Figure(
-        name=f"peak memory, one epoch on {megapixels:g} megapixels",
+        name=f"peak memory, one epoch on {megapixels:g} megapixels, --tile {tile}",
         value=peak / 1e9,
         unit="GB",
         parts={"width": size[0], "height": size[1]},
