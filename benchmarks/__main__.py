@@ -18,7 +18,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import images, processes, quality, roofline, scale
+from benchmarks import images, processes, quality, roofline, scale, tiles
 from benchmarks.figure import Figure
 from fftool import __version__, read_image
 
@@ -41,6 +41,9 @@ class Extent:
     scales: tuple[float, ...]
     scale_epochs: int
     packaged: tuple[str, ...]  # images of other kinds, for the choice of σ
+    tile_size: tuple[int, int] | None  # of one photo with tiles; all photos at their own size if None
+    tile_epochs: int
+    tile_seconds: float
 
 
 QUICK = Extent(
@@ -54,6 +57,9 @@ QUICK = Extent(
     scales=(4, 8, 16, 32),
     scale_epochs=5,
     packaged=("text",),
+    tile_size=(192, 128),
+    tile_epochs=5,
+    tile_seconds=1,
 )
 FULL = Extent(
     photos=3,
@@ -79,6 +85,9 @@ FULL = Extent(
         "horse",
         "logo",
     ),
+    tile_size=None,
+    tile_epochs=EPOCHS,
+    tile_seconds=10,
 )
 
 
@@ -107,7 +116,25 @@ def choice_of_scale(photos: dict[str, Image.Image], extent: Extent) -> Iterator[
     yield from scale.against_sweep(signals, extent.scales, extent.scale_epochs)
 
 
-TABLES = {"speed": speed, "scale": choice_of_scale}
+def tiled_networks(photos: dict[str, Image.Image], extent: Extent) -> Iterator[Figure]:
+    """Figures of tiled networks; with --full, on all photos at their own size."""
+    if extent.tile_size:
+        photos = dict(islice(photos.items(), 1))
+    signals = [images.resized(name, photo, extent.tile_size or photo.size) for name, photo in photos.items()]
+    first, *_ = signals
+    yield from tiles.by_default(signals, "detail", extent.tile_epochs)
+    yield from tiles.by_default(signals, "resize", extent.tile_epochs)
+    yield tiles.against_one_network(signals, extent.tile_seconds)
+    yield roofline.training(first, tiles.tiled(first))
+    yield tiles.rendering(first, *extent.rendering)
+    yield tiles.held_out(signals, extent.tile_epochs)
+    yield from tiles.enlargement(signals, extent.tile_epochs)
+    yield processes.large_render(quality.begin(first, network=tiles.tiled(first)), extent.render_side)
+    yield processes.large_training(next(iter(photos.values())), extent.megapixels, tile="auto")
+    yield tiles.against_plain_loop(signals, extent.tile_epochs)
+
+
+TABLES = {"speed": speed, "scale": choice_of_scale, "tiles": tiled_networks}
 
 
 def machine() -> dict[str, Any]:
@@ -142,7 +169,7 @@ def show(found: Sequence[Figure], about: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("images", nargs="*", type=Path, help="to train on; by default, photographs of scikit-image")
-    parser.add_argument("--full", action="store_true", help="take an hour and 1 GB of disk, not two minutes")
+    parser.add_argument("--full", action="store_true", help="take two hours and 1 GB of disk, not three minutes")
     parser.add_argument("--only", choices=TABLES, help="measure one table of figures, not all")
     parser.add_argument(
         "--json", action="store_true", help="print one JSON document, with the measurements behind each figure"

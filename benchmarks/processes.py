@@ -41,19 +41,22 @@ def large_render(network: CoordinateMLP, side: int) -> Figure:
         peak = peak_memory(Path(folder), "render", "model.st", "--size", f"{side}x{side}", "-o", "large.tif")
         size = Path(folder, "large.tif").stat().st_size
     return Figure(
-        name=f"peak memory, {side}×{side} render to TIFF", value=peak / 1e9, unit="GB", parts={"file_gb": size / 1e9}
+        name=f"peak memory, {side}×{side} render{' of tiles' if network.tiles else ''} to TIFF",
+        value=peak / 1e9,
+        unit="GB",
+        parts={"file_gb": size / 1e9},
     )
 
 
-def large_training(image: Image.Image, megapixels: float) -> Figure:
-    """Memory of one epoch on a large JPEG, and of its PSNR and SSIM."""
+def large_training(image: Image.Image, megapixels: float, tile: str = "none") -> Figure:
+    """Memory of one epoch on a large JPEG, and of its PSNR and SSIM. `tile` is the text of that option."""
     factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
     size = round(image.width * factor), round(image.height * factor)
     with tempfile.TemporaryDirectory() as folder:
         image.resize(size, Image.Resampling.BICUBIC).save(Path(folder, "large.jpg"), quality=95)
-        peak = peak_memory(Path(folder), "train", "large.jpg", "--epochs", 1)
+        peak = peak_memory(Path(folder), "train", "large.jpg", "--epochs", 1, "--tile", tile)
     return Figure(
-        name=f"peak memory, one epoch on {megapixels:g} megapixels",
+        name=f"peak memory, one epoch on {megapixels:g} megapixels, --tile {tile}",
         value=peak / 1e9,
         unit="GB",
         parts={"width": size[0], "height": size[1]},

@@ -11,20 +11,30 @@ import torch
 
 from benchmarks import plain
 from benchmarks.figure import Figure
-from fftool import CoordinateMLP, EncodingConfig, Progress, Signal, TrainingConfig, fit
+from fftool import CoordinateMLP, EncodingConfig, NetworkConfig, Progress, Signal, TrainingConfig, fit
 from fftool.config import Holdout
 from fftool.evaluation import assess
 from fftool.holdout import split
 
 SCALE = EncodingConfig(scale=25)  # the homework's, for a photo
+ONE_NETWORK = NetworkConfig(tile="none")  # also for images that have tiles by default
 EXACT = 99.0  # dB, for an image that is reproduced exactly
 
 
-def train(signal: Signal, encoding: EncodingConfig = SCALE, **training: Any) -> Progress:
+def train(
+    signal: Signal, encoding: EncodingConfig = SCALE, network: NetworkConfig = ONE_NETWORK, **training: Any
+) -> Progress:
     """End of a training by fftool."""
-    for progress in fit(signal, encoding, training=TrainingConfig(**training)):
+    for progress in fit(signal, encoding, network, TrainingConfig(**training)):
         pass
     return progress
+
+
+def begin(
+    signal: Signal, encoding: EncodingConfig = EncodingConfig(), network: NetworkConfig = ONE_NETWORK, **training: Any
+) -> CoordinateMLP:
+    """Network after the first step of a training by fftool."""
+    return next(fit(signal, encoding, network, TrainingConfig(epochs=1, **training))).network
 
 
 def psnr(network: CoordinateMLP, signal: Signal) -> float:
@@ -35,8 +45,7 @@ def train_plainly(
     signal: Signal, encoding: EncodingConfig, epochs: int, *, seed: int = 0, holdout: Holdout = "none"
 ) -> tuple[CoordinateMLP, float]:
     """Network trained by the plain loop, from the weights that fftool starts from, and the seconds that it took."""
-    training = TrainingConfig(epochs=1, seed=seed, holdout=holdout)
-    network = CoordinateMLP(next(fit(signal, encoding, training=training)).network.config)
+    network = CoordinateMLP(begin(signal, encoding, seed=seed, holdout=holdout).config)
     held_out = split(signal.shape, holdout, seed)
     trained = torch.arange(signal.n_samples) if held_out is None else held_out.train.long()
     steps = plain.fit(network, signal, trained)
@@ -45,40 +54,54 @@ def train_plainly(
     return network, seconds
 
 
-def fewest_epochs(signal: Signal, target: float, most: int) -> int | None:
+def fewest_epochs(
+    signal: Signal,
+    target: float,
+    most: int,
+    encoding: EncodingConfig = SCALE,
+    network: NetworkConfig = ONE_NETWORK,
+) -> int | None:
     """Epochs with which fftool reaches a PSNR at the end of its schedule, by bisection; None if `most` do not."""
-    if psnr(train(signal, epochs=most).network, signal) < target:
+
+    def reaches(epochs: int) -> bool:
+        return psnr(train(signal, encoding, network, epochs=epochs).network, signal) >= target
+
+    if not reaches(most):
         return None
     below = 0
     while most - below > 1:
         middle = (below + most) // 2
-        if psnr(train(signal, epochs=middle).network, signal) < target:
-            below = middle
-        else:
+        if reaches(middle):
             most = middle
+        else:
+            below = middle
     return most
+
+
+def race(
+    signal: Signal, epochs: int, encoding: EncodingConfig = SCALE, network: NetworkConfig = ONE_NETWORK
+) -> dict[str, Any]:
+    """Time of the plain loop for so many epochs, and of fftool to the same PSNR."""
+    plain_network, plain_seconds = train_plainly(signal, SCALE, epochs)
+    plain_psnr = psnr(plain_network, signal)
+    few = fewest_epochs(signal, plain_psnr, epochs, encoding, network) or epochs
+    seconds = median(train(signal, encoding, network, epochs=few).seconds for _ in range(3))
+    return {
+        "picture": signal.source,
+        "plain_psnr_db": plain_psnr,
+        "plain_seconds": plain_seconds,
+        "fftool_epochs": few,
+        "fftool_seconds": seconds,
+        "times_faster": plain_seconds / seconds,
+    }
 
 
 def against_plain_loop(signals: Sequence[Signal], epochs: int) -> list[Figure]:
     """Time to the PSNR that the plain loop reaches with so many epochs, and PSNR after as many."""
-    rows: list[dict[str, Any]] = []
-    for signal in signals:
-        network, seconds = train_plainly(signal, SCALE, epochs)
-        plain_psnr = psnr(network, signal)
-        fftool_psnr = psnr(train(signal, epochs=epochs).network, signal)
-        few = fewest_epochs(signal, plain_psnr, epochs) or epochs
-        times = [train(signal, epochs=few).seconds for _ in range(3)]
-        rows.append(
-            {
-                "picture": signal.source,
-                "plain_psnr_db": plain_psnr,
-                "plain_seconds": seconds,
-                "fftool_epochs": few,
-                "fftool_seconds": median(times),
-                "times_faster": seconds / median(times),
-                "fftool_psnr_db": fftool_psnr,
-            }
-        )
+    rows = [
+        race(signal, epochs) | {"fftool_psnr_db": psnr(train(signal, epochs=epochs).network, signal)}
+        for signal in signals
+    ]
     height, width = signals[0].shape
     return [
         Figure(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.figure import Figure
-from benchmarks.quality import train
+from benchmarks.quality import ONE_NETWORK, train
 from fftool import Config, CoordinateMLP, EncodingConfig, NetworkSettings, Signal, TrainingConfig, fit, render
 from fftool.evaluation import assess
 from fftool.scale.spectrum import radial_spectrum
@@ -149,7 +149,7 @@ def amplitudes(signal: Signal) -> np.ndarray[Any, np.dtype[np.float64]]:
 def trials(signal: Signal, scales: Sequence[float]) -> float:
     """Successive halving: networks train side by side, and those better on pixels not yet visited continue."""
     training = TrainingConfig(epochs=1, holdout=HOLDOUT)
-    runs = {scale: fit(signal, EncodingConfig(scale=scale), training=training) for scale in scales}
+    runs = {scale: fit(signal, EncodingConfig(scale=scale), ONE_NETWORK, training) for scale in scales}
     for rung in RUNGS:
         reached = {}
         for scale, run in runs.items():

@@ -3,15 +3,19 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import fftool
-from benchmarks import images, processes, quality, roofline, scale
-from fftool import EncodingConfig, TrainingConfig
+from benchmarks import images, processes, quality, roofline, scale, tiles
+from benchmarks.__main__ import QUICK, tiled_networks
+from fftool import EncodingConfig, NetworkConfig, Signal, TrainingConfig
 from fftool.evaluation import assess
+from fftool.tiling import TileGrid
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +84,18 @@ def test_products_of_a_step_are_all_of_them(photo):
     assert counter.get_total_flops() == 2 * 100 * (2 * sum(weights) + sum(weights[1:])) + 9 * 2 * 2 * 256**3
 
 
+def test_products_of_a_step_of_tiles_are_all_of_them(photo):
+    """Those of the networks as of one, and two of Muon's three iterations, on matrices of 64×128 and 64×64."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = quality.begin(photo, network=NetworkConfig(tile=16))
+    with FlopCounterMode(display=False) as counter:
+        roofline.tile_step_products(network, 5, 100)()
+    weights = [64 * 128, 64 * 64, 64 * 3]
+    muon = 2 * sum(2 * (2 * 64**2 * width + 64**3) for width in (128, 64))
+    assert counter.get_total_flops() == 5 * (2 * 100 * (2 * sum(weights) + sum(weights[1:])) + muon)
+
+
 def test_processes_are_measured(photo_path, model_path):
     render = processes.large_render(fftool.load(model_path), 50)
     training = processes.large_training(Image.open(photo_path), 0.01)
@@ -114,6 +130,65 @@ def test_auto_is_measured_against_a_sweep_and_against_other_methods(small):
         assert (len(first["fitted_db"]), len(first["rest_db"])) == (1, 1)
         assert figure.value == pytest.approx((first["rest_db"][0] + second["rest_db"][0]) / 2)
         assert min(first["fitted_db"][0], second["fitted_db"][0]) >= 0
+
+
+def test_tiles_are_measured_on_every_photo(photo, monkeypatch):
+    monkeypatch.setattr(roofline, "SECONDS", 0.01)
+    monkeypatch.setattr(processes, "large_render", lambda network, side: (network.tiles is not None, side))
+    monkeypatch.setattr(processes, "large_training", lambda image, megapixels, tile: (megapixels, tile))
+    extent = replace(QUICK, tile_size=photo.shape[::-1], tile_epochs=2, tile_seconds=0.2, rendering=(60, 40))
+    found = list(tiled_networks({"photo": Image.fromarray(photo.samples)}, extent))
+    assert found[-3:-1] == [(True, QUICK.render_side), (QUICK.megapixels, "auto")]
+    detail, resize = found[:4], found[4:8]
+    for psnr, seconds, error, bend in (detail, resize):
+        (row,) = psnr.parts["pictures"]
+        assert 10 < psnr.value == row["psnr_db"] < 40
+        assert (seconds.value, error.value) == (row["seconds"], row["error"])
+        assert bend.value == row["bend"] / row["lanczos_bend"]
+        assert all(0.5 < each.value < 2 for each in (error, bend))
+    equal_time, training, rendering, held_out, *enlarged = found[8:-3]
+    (row,) = equal_time.parts["pictures"]
+    assert equal_time.value == row["tiles_psnr_db"] - row["one_psnr_db"]
+    assert training.value == pytest.approx(
+        training.parts["pixels_per_second"] / training.parts["roofline_pixels_per_second"]
+    )
+    assert rendering.value == pytest.approx(
+        rendering.parts["tiles_pixels_per_second"] / rendering.parts["one_pixels_per_second"]
+    )
+    (row,) = held_out.parts["holdout_psnr_db"]
+    assert held_out.value == row["tiles"] - max(row["linear"], row["cubic"], row["lanczos"])
+    (row,) = enlarged[0].parts["psnr_db"]
+    assert [figure.value for figure in enlarged] == [
+        row[network] - row[kernel] for network in ("tiles of 32", "default") for kernel in ("Lanczos", "bicubic")
+    ]
+    (row,) = found[-1].parts["pictures"]
+    assert found[-1].value == row["plain_seconds"] / row["fftool_seconds"]
+
+
+def test_tiles_of_a_large_image_are_those_by_default():
+    small, large = (Signal(np.zeros((side, side, 3), np.uint8)) for side in (570, 580))  # 325,000 and 336,000 pixels
+    assert tiles.tiled(large) == tiles.tiled(large, "lattice") == NetworkConfig()
+    assert (tiles.tiled(small), tiles.tiled(small, "lattice")) == (NetworkConfig(tile=32), NetworkConfig(tile=64))
+
+
+def test_pixels_near_the_edges_of_tiles_are_within_one_of_the_image():
+    grid = TileGrid((8, 6), (4, 6), 1)
+    assert np.flatnonzero(tiles.near_edges(grid, 0, 1)).tolist() == [3, 4]
+    assert np.flatnonzero(tiles.near_edges(grid, 0, 2)).tolist() == [6, 7, 8, 9]
+    assert not tiles.near_edges(grid, 1, 2).any()
+
+
+def test_second_differences_show_steps_at_the_edges_of_tiles():
+    """Two everywhere but at the step, where they are 12 and -8: 32 over the eight rows near it."""
+    grid = TileGrid((8, 6), (4, 6), 1)
+    y, x = np.ogrid[:32, :24]
+    image = (y**2 + x**2).astype(np.float64)[..., None]
+    assert tiles.bend_ratio(grid, image) == 1
+    assert tiles.bend_ratio(grid, image + 10 * (y >= 16)[..., None]) == 2
+
+
+def test_enlarged_images_have_even_sides():
+    assert tiles.even(Signal(np.zeros((7, 4, 3), np.uint8))).size == (4, 6)
 
 
 def test_psnr_between_the_scales_of_a_sweep_is_interpolated():
