@@ -286,6 +286,7 @@ class Epoch:
     epoch: int
     seconds: float
     psnr: float
+    holdout_psnr: float | None = None
 
 
 HISTORY = [Epoch(i, 1.5 * i, 20 + sqrt(i)) for i in range(1, 9)]
@@ -300,6 +301,19 @@ def test_curves_show_psnr_against_epochs_and_seconds():
         np.testing.assert_allclose(found_x, x)
         np.testing.assert_allclose(found_y, [20 + sqrt(i) for i in range(1, 9)])
     assert "first\nPSNR 24.00 dB, SSIM 0.5000" in texts(page)
+
+
+def test_held_out_psnr_is_a_second_curve():
+    history = [Epoch(i, 1.5 * i, 20.0 + i, 18.0 - i) for i in range(1, 4)]
+    page = curves([Curve("first", Quality(psnr=24.0, ssim=0.5), history)], "title")
+    for axes in page.figure.axes:
+        first, second = axes.get_lines()
+        assert list(first.get_ydata()) == [21, 22, 23]
+        assert list(second.get_ydata()) == [17, 16, 15]
+        assert list(second.get_xdata()) == list(first.get_xdata())
+        assert second.get_color() == first.get_color()
+    (legend,) = page.figure.legends
+    assert legend.get_title().get_text() == "thin: held-out samples"
 
 
 def test_checkpoint_without_history_is_a_level_line():

@@ -21,21 +21,8 @@ from fftool.training import groups
 from fftool.training.state import CompleteTiles, Position, finished_position
 
 TINY = (
-    "--tile",
-    16,
-    "--margin",
-    4,
-    "--hidden",
-    16,
-    "--dimension",
-    16,
-    "--scale",
-    8,
-    "--epochs",
-    2,
-    "--batch-size",
-    128,
-)
+    "--tile", 16, "--margin", 4, "--hidden", 16, "--dimension", 16, "--scale", 8, "--epochs", 2, "--batch-size", 128,
+)  # fmt: skip
 ENCODING, NETWORK = EncodingConfig(scale=8.0, dimension=16), NetworkConfig(hidden=16, tile=16, margin=4)
 
 
@@ -127,6 +114,20 @@ def test_network_gives_the_same_bytes_again(model, tmp_path):
 
 
 # resumed
+
+
+@pytest.mark.parametrize("network", [NETWORK, NetworkConfig(hidden=16)])
+@pytest.mark.parametrize("step", [5, 9, 19])
+def test_resumed_run_keeps_the_best_epoch_before_it(photo, tmp_path, network, step):
+    """To the same bytes as in one go, at a σ whose first epochs are the best between the samples."""
+    training = TrainingConfig(epochs=6, batch_size=64, holdout="lattice", stop_at_best=True, device="cpu")
+    encoding = EncodingConfig(scale=40.0, dimension=16)
+    whole = save_evaluated(at_step(fftool.fit(photo, encoding, network, training)), photo, tmp_path / "whole.st")
+    run = at_step(fftool.fit(photo, encoding, network, training), step).snapshot()
+    assert (run.best is None) == (step < 12 if network.tile == "auto" else step < 3)
+    fftool.save_run(run, tmp_path / "part.st")
+    resumed = at_step(fftool.resume(photo, fftool.load_run(tmp_path / "part.st")))
+    assert save_evaluated(resumed, photo, tmp_path / "resumed.st") == whole
 
 
 @pytest.fixture(scope="module")
@@ -535,6 +536,61 @@ def test_compares_tiles(run, photo_path, photo, model, tmp_path):
         with Image.open(tmp_path / name) as image:
             assert min(image.size) > 100
     assert "gaussian σ=8, tile 16x8" in (tmp_path / "a.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs", "tile", "hidden"),
+    [
+        (("--quality", "draft"), 10, [48, 64], 64),
+        (("--quality", "good", "--epochs", 2), 2, [24, 32], 64),
+        (("--quality", "best", "--time", "0.5s"), 50, [24, 32], 128),
+        (("--quality", "best", "--tile", "none", "--epochs", 1), 1, None, 256),
+        (("--quality", "draft", "--hidden", 8, "--epochs", 1), 1, None, 8),
+    ],
+)
+def test_quality_sets_what_is_not_given(run, photo_path, options, epochs, tile, hidden):
+    done = run("train", photo_path, *options, "--json")
+    assert done.returncode == 0, done.stderr
+    config = json.loads(done.stdout)["config"]
+    assert (config["training"]["epochs"], config["network"]["hidden"]) == (epochs, hidden)
+    assert config["network"].get("tile") == tile
+
+
+def test_time_is_that_of_the_whole_command(run, photo_path):
+    """What reading and measuring take is not left for training, but a fifth of the time is."""
+    for asked in (1.5, 60.0):
+        training = json.loads(
+            run("train", photo_path, "--time", f"{asked}s", "--target-psnr", 8, "--overwrite", "--json").stdout
+        )
+        assert asked / 5 <= training["config"]["training"]["seconds"] < asked - 0.4
+
+
+def test_says_that_a_network_is_small_for_its_image(run, tmp_path):
+    Image.new("L", (600, 600), 90).save(tmp_path / "a.png")
+    quick = ("--epochs", 1, "--hidden", 4, "--dimension", 2, "--batch-size", 4096)
+    done = run("train", "a.png", "--tile", "none", *quick)
+    assert "45 parameters are few for 360,000 pixels. For finer detail: --tile 32" in done.stderr
+    done = run("train", "a.png", "--tile", 300, *quick, "--overwrite")
+    assert "180 parameters are few for 360,000 pixels. For finer detail: --tile 150" in done.stderr
+
+
+@pytest.mark.parametrize("tile", ["none", 16])
+def test_stop_at_best_keeps_an_epoch_before_the_last(run, photo_path, photo, tile, tmp_path):
+    """At a σ that only invents what lies between the samples: the first epochs are the best there."""
+    settings = ("--scale", 60, "--hidden", 32, "--dimension", 32, "--epochs", 12, "--holdout", "lattice", "--seed", 1)
+    found = []
+    for options in ((), ("--stop-at-best",)):
+        done = run("train", photo_path, "--tile", tile, *settings, *options, "-o", "a.st", "--overwrite", "--json")
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(done.stdout))
+    assert found[1]["holdout_psnr"] > found[0]["holdout_psnr"] + 0.2
+    assert found[1]["psnr"] < found[0]["psnr"]
+    assert found[1]["config"]["training"]["stop_at_best"] is True
+    assert "Kept" in done.stderr
+
+
+def test_stop_at_best_needs_samples_held_out(run, photo_path):
+    fails(run("train", photo_path, "--stop-at-best"), 2, "invalid stop at best True: expected False, as no samples are")
 
 
 def test_rejects_a_tile_named_twice(run, photo_path):

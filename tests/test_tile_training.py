@@ -303,7 +303,7 @@ def test_each_group_warms_up_and_decays(photo, monkeypatch):
 def test_settings_follow_the_tiles(photo):
     """Positions of a tile, and not of the signal, decide the batch size; a lattice leaves a quarter of them."""
     for holdout, batch_size in (("none", 64), (0.2, 64), ("lattice", 32)):
-        training = TrainingConfig(holdout=holdout, epochs=1)
+        training = TrainingConfig(holdout=holdout, epochs=30)
         settings = next(fftool.fit(photo, ENCODING, NetworkConfig(tile=16), training)).network.config.training
         assert (settings.batch_size, settings.schedule) == (batch_size, "linear")
 

@@ -6,6 +6,7 @@ import math
 import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from fftool.config import (
     format_psnr,
 )
 from fftool.interrupts import exit_code
+from fftool.models.capacity import SAMPLES_PER_PARAMETER
 
 if TYPE_CHECKING:
     from fftool.signal import Signal
@@ -85,6 +87,7 @@ class TrainingReport:
         output.rows(rows)
         size = media.get(config.signal.medium).example_size
         output.note(f"Next: fftool render {terminal.quote(self.output)} --size {size}")
+        note_capacity(config)
         self._note_missed_target()
 
     def _show_briefly(self, output: Output) -> None:
@@ -159,6 +162,18 @@ def quality_rows(result: TrainingResult, config: Config) -> dict[str, str]:
     if holdout != "none":
         rows["held-out PSNR"] = _psnr_text(result.holdout_psnr)
     return rows
+
+
+def note_capacity(config: Config) -> None:
+    """Say so where a network is small for its image, and what to type."""
+    signal, tile = config.signal, config.network.tile
+    n_samples = prod(signal.shape)
+    if len(signal.shape) != 2 or n_samples <= SAMPLES_PER_PARAMETER * config.n_parameters:
+        return
+    side = max(min(tile) // 2, 32) if tile else 32
+    terminal.note(
+        f"{config.n_parameters:,} parameters are few for {n_samples:,} {_unit(config)}. For finer detail: --tile {side}"
+    )
 
 
 def note_flat(name: str, config: Config, psnr: float | None, signal: Signal) -> None:

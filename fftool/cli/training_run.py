@@ -93,6 +93,7 @@ def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, sav
         saver.save(progress)
     else:
         save(progress.network, saver.output)
+        _note_best(progress)
         note_flat("The network", progress.network.config, result.psnr, signal)
     return TrainingReport(progress.network.config, result, saver.output, progress)
 
@@ -120,6 +121,14 @@ def _train(course: Iterator[Progress], medium: Medium, saver: Saver) -> tuple[Pr
     if progress is None:  # a course yields at least its first state
         raise RuntimeError("the training has yielded no state")
     return progress, stop()
+
+
+def _note_best(progress: Progress) -> None:
+    """Say which epoch was kept, where it is not the last one."""
+    if progress.best_epoch is not None and progress.best_epoch < progress.epochs:
+        terminal.note(f"Kept epoch {progress.best_epoch} of {progress.epochs}, the best by held-out PSNR.")
+    elif progress.tiles and progress.network.config.training.stop_at_best:
+        terminal.note("Kept the best epoch of each group of tiles by held-out PSNR.")
 
 
 def format_status(progress: Progress, medium: Medium) -> str:
