@@ -117,14 +117,13 @@ def test_network_gives_the_same_bytes_again(model, tmp_path):
 
 
 @pytest.mark.parametrize("network", [NETWORK, NetworkConfig(hidden=16)])
-@pytest.mark.parametrize("step", [5, 9, 19])
+@pytest.mark.parametrize("step", [5, 13, 19])
 def test_resumed_run_keeps_the_best_epoch_before_it(photo, tmp_path, network, step):
     """To the same bytes as in one go, at a σ whose first epochs are the best between the samples."""
     training = TrainingConfig(epochs=6, batch_size=64, holdout="lattice", stop_at_best=True, device="cpu")
     encoding = EncodingConfig(scale=40.0, dimension=16)
     whole = save_evaluated(at_step(fftool.fit(photo, encoding, network, training)), photo, tmp_path / "whole.st")
     run = at_step(fftool.fit(photo, encoding, network, training), step).snapshot()
-    assert (run.best is None) == (step < 12 if network.tile == "auto" else step < 3)
     fftool.save_run(run, tmp_path / "part.st")
     resumed = at_step(fftool.resume(photo, fftool.load_run(tmp_path / "part.st")))
     assert save_evaluated(resumed, photo, tmp_path / "resumed.st") == whole
@@ -176,6 +175,7 @@ def test_run_that_is_interrupted_again_and_again_ends_in_the_same_bytes(
 
 def test_group_in_training_keeps_its_size(photo, uninterrupted, tmp_path, monkeypatch):
     """Where a later version, or another device, would train another number of tiles at once."""
+    whole = uninterrupted()
     fftool.save_run(at_step(start(photo), 13).snapshot(), tmp_path / "a.st")
     run = fftool.load_run(tmp_path / "a.st")
     monkeypatch.setitem(groups.GROUP_NUMBERS, "cpu", 10**9)
@@ -183,7 +183,7 @@ def test_group_in_training_keeps_its_size(photo, uninterrupted, tmp_path, monkey
     assert next(course).tiles == range(5, 10)
     progress = at_step(course)
     assert (progress.tiles, progress.step, progress.n_samples) == (range(10, 12), 30, 6144)
-    assert save_evaluated(progress, photo, tmp_path / "b.st") == uninterrupted()
+    assert save_evaluated(progress, photo, tmp_path / "b.st") == whole
 
 
 def test_resumed_run_begins_where_it_was(photo):
