@@ -29,6 +29,7 @@ pictures: demo
 	$(FFTOOL) render demo/astronaut.st --size 500x500 --crop 0.3,0.1,0.3,0.3 -o examples/astronaut-face.jpg --overwrite
 	$(FFTOOL) compare examples/astronaut.jpg --scale auto --epochs 20 -o demo/compare.png \
 		--explain examples/astronaut-scale.jpg --overwrite
+	$(BIN)/python examples/enlarge.py
 
 # Images that examples/homework/README.md shows.
 homework: .venv/installed

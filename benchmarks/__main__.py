@@ -131,7 +131,7 @@ def tiled_networks(photos: dict[str, Image.Image], extent: Extent) -> Iterator[F
     yield from tiles.enlargement(signals, extent.tile_epochs)
     yield processes.large_render(quality.begin(first, network=tiles.tiled(first)), extent.render_side)
     yield processes.large_training(next(iter(photos.values())), extent.megapixels, tile="auto")
-    yield tiles.against_plain_loop(signals, extent.tile_epochs)
+    yield tiles.against_plain_loop(signals[: extent.photos], extent.tile_epochs)
 
 
 TABLES = {"speed": speed, "scale": choice_of_scale, "tiles": tiled_networks}

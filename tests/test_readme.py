@@ -24,8 +24,20 @@ def test_links_lead_to_files(path):
     assert (ROOT / path).exists()
 
 
-def test_numpy_alone_reads_a_checkpoint(model_path, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def tiled_path(photo, tmp_path_factory):
+    """A checkpoint of the small photo in tiles."""
+    path = tmp_path_factory.mktemp("readme") / "tiles.st"
+    for progress in fftool.fit(photo, network=fftool.NetworkConfig(tile=20), training=fftool.TrainingConfig(epochs=5)):
+        pass
+    fftool.save(progress.network, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["model_path", "tiled_path"])
+def test_numpy_alone_reads_a_checkpoint(kind, request, tmp_path, monkeypatch):
     """Its float64 image is that of fftool, except for a rounding that may fall to the other side of a half."""
+    model_path = request.getfixturevalue(kind)
     (reader,) = [code for code in CODE if "safe_open" in code]
     assert "torch" not in reader
     monkeypatch.chdir(tmp_path)

@@ -32,10 +32,10 @@ def test_report_names_what_the_training_used(run, photo_path):
 
 
 def test_trains_for_a_time(run, photo_path, tmp_path):
-    """As many epochs as fit into it, with a learning rate that has decayed to its end."""
+    """As many epochs as fit into what reading, measuring and saving leave of it, with a rate that decays to its end."""
     report = json.loads(run("train", photo_path, "--time", "1.5s", "--scale", 8, "--json").stdout)
-    assert 1.5 <= report["seconds"] < 30
-    assert report["config"]["training"]["seconds"] == 1.5
+    assert report["seconds"] < 30
+    assert 0.3 <= report["config"]["training"]["seconds"] < 1.5
     assert report["epochs"] > 2
     assert report["psnr"] > 25
     assert (tmp_path / "model.st").exists()

@@ -66,7 +66,8 @@ def seconds_left(
     It is a fifth of them at the least.
     """
     evaluation = evaluation_seconds(signal, encoding, network)
-    return max(seconds - (monotonic() - start) - evaluation - SAVING_SECONDS, seconds / 5)
+    left = seconds - (monotonic() - start) - evaluation - SAVING_SECONDS
+    return round(max(left, seconds / 5), 3)
 
 
 def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, saver: Saver) -> TrainingReport:
