@@ -132,7 +132,7 @@ def test_pipes_get_neither_colours_nor_cut_lines(run, photo_path, tmp_path):
         ("train", name, *QUICK),
         ("info", "model.st"),
         ("compare", name, *QUICK),
-        ("train", "gone", name),
+        ("train", "gone", name, *QUICK),
     ):
         done = run(*arguments)
         assert "\x1b" not in done.stdout + done.stderr
