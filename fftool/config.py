@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -516,6 +516,22 @@ def format_psnr(decibels: float) -> str:
 def exact_figures(**figures: float | None) -> tuple[str, ...]:
     """Names of the PSNRs that are infinite."""
     return tuple(name for name, value in figures.items() if value == math.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewOptions(Settings):
+    """Request for what to draw of a signal: see `Medium.view`, which parses the text of a size or a crop.
+
+    A medium has those of them that are in its `view_options`.
+    """
+
+    size: str | None = setting(None, optional(text))
+    crop: str | None = setting(None, optional(text))
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the options that are set."""
+        return tuple(each.name for each in fields(self) if getattr(self, each.name) != each.default)
 
 
 @dataclass(frozen=True, kw_only=True)

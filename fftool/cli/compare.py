@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fftool import media
 from fftool.checkpoint.reading import describe
 from fftool.cli import inputs, options, terminal
 from fftool.cli.comparison_outputs import ComparisonOutputs
@@ -48,7 +47,6 @@ file_option = partial(typer.Option, metavar="PATH")
 def compare(
     context: typer.Context,
     file: options.File,
-    settings: TrainingOptions,
     checkpoints: Annotated[
         list[Path] | None,
         options.file_argument(metavar="MODEL", help="Checkpoints to compare as they are, or a folder."),
@@ -57,6 +55,7 @@ def compare(
     encoding: options.Encodings = None,
     tile: options.Tiles = None,
     baseline: options.Baselines = None,
+    kind: options.Medium = None,
     size: options.Size = None,
     output: Annotated[
         Path, file_option("--output", "-o", help="The sheet of all images: png, jpg, webp, tiff, pdf or svg.")
@@ -80,6 +79,8 @@ def compare(
     show: options.Show = False,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
+    *,
+    settings: TrainingOptions,
 ) -> None:
     """Train a network for each scale, encoding and tile, and show them side by side.
 
@@ -88,7 +89,8 @@ def compare(
     fftool compare photo.jpg --scale 1 --scale 25 --encoding gaussian --encoding none
     """
     options.check_show(show, as_json)
-    file, checkpoints = inputs.single(file), inputs.all_of(checkpoints or [], inputs.CHECKPOINTS)
+    source, checkpoints = inputs.signal(file, kind), inputs.all_of(checkpoints or [], inputs.CHECKPOINTS)
+    file = source.path
     inputs.check_read_once(file, *checkpoints)
     encodings = variants(encoding or [], scale or [], settings.encoding)
     to_train = network_variants(encodings or [settings.encoding] * bool(tile), tile or [], settings.network)
@@ -104,10 +106,8 @@ def compare(
     _check_distinct(checkpoints, "name each variant once")
     kept = {each: models / f"{each.file_name}.st" for each in to_train} if models else {}
     outputs = ComparisonOutputs(output, curves, explain, table, kept)
-    existing = _check_outputs(outputs, models, [file, *checkpoints])
-    with uninterrupted():
-        medium = media.recognize(file)
-    signal = medium.read(file)
+    existing = _check_outputs(outputs, models, [*source.files, *checkpoints])
+    medium, signal = source.medium, source.read()
     if no_metadata:
         signal = replace(signal, metadata={})
     for each in to_train:

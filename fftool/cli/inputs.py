@@ -7,14 +7,21 @@ import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from glob import glob
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fftool import media
 from fftool.checkpoint.format import SUFFIXES
 from fftool.cli import terminal
 from fftool.cli.errors import UsageError, help_hint
 from fftool.errors import STANDARD_INPUT, EmptyFolderError, FFToolError, ReadError
 from fftool.interrupts import uninterrupted
+
+if TYPE_CHECKING:
+    from fftool.media.base import Medium
+    from fftool.signal import Signal
 
 PLATFORM = sys.platform
 STANDARD_INPUT_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
@@ -31,6 +38,7 @@ class Kind:
 
 
 CHECKPOINTS = Kind("checkpoint", lambda: SUFFIXES)
+SIGNALS = Kind("signal", media.readable_suffixes)
 
 
 @dataclass
@@ -63,6 +71,54 @@ def several(paths: Sequence[Path], kind: Kind) -> Inputs:
     check_read_once(*found.files)
     found.is_batch |= len(matches) > 1
     return found
+
+
+@dataclass(frozen=True)
+class SignalSource:
+    """Files of one signal: one, or the parts of a series. `kind` is the name of its medium, if it was given."""
+
+    files: tuple[Path, ...]
+    kind: str | None = None
+
+    @property
+    def path(self) -> Path:
+        """Path that stands for the files: that of a file, or the folder of a series."""
+        return self.files[0] if len(self.files) == 1 else self.files[0].parent
+
+    @cached_property
+    def medium(self) -> Medium:
+        """The medium of the signal. Raises ReadError."""
+        with uninterrupted():
+            return media.get(self.kind) if self.kind else media.recognize(self.files[0])
+
+    def read(self) -> Signal:
+        """The signal. Raises MediaError and ReadError."""
+        return self.medium.read(self.files[0]) if len(self.files) == 1 else self.medium.read_series(self.files)
+
+
+def signals(paths: Sequence[Path], kind: str | None) -> tuple[Inputs, dict[Path, SignalSource]]:
+    """Signals that the names of several inputs stand for, and the source of each: files of their own, or one series.
+
+    Raises errors as `several` does.
+    """
+    found = several(paths, SIGNALS)
+    if kind and found.files and media.get(kind).is_series(found.files):
+        source = SignalSource(tuple(found.files), kind)
+        return Inputs([source.path]), {source.path: source}
+    return found, {file: SignalSource((file,), kind) for file in found.files}
+
+
+def signal(path: Path, kind: str | None) -> SignalSource:
+    """Signal that the name of one input stands for: a folder may hold a series. Raises UsageError if there are several.
+
+    Raises errors as `several` does.
+    """
+    if kind is None:
+        return SignalSource((single(path),))
+    found, sources = signals([path], kind)
+    if len(found.files) > 1:
+        raise UsageError(f"{path} stands for {len(found.files)} signals, expected one", help_hint())
+    return sources[found.files[0]]
 
 
 def _files_in(folder: Path, kind: Kind) -> list[Path]:

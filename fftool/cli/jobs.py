@@ -40,7 +40,8 @@ class Job:
     """Work on one file.
 
     `check` raises FFToolError if it cannot be done. `output` is replaced only if that is allowed, unless the job
-    continues it. `unfinished` is how to complete an output that exists, if it is not complete.
+    continues it. `unfinished` is how to complete an output that exists, if it is not complete. `parts` are the files
+    that it stands for, where it is a pattern.
     """
 
     output: Path
@@ -48,6 +49,12 @@ class Job:
     check: Callable[[], None] = _nothing
     continues_output: bool = False
     unfinished: Callable[[], str] = str
+    parts: Sequence[Path] = ()
+
+    @property
+    def existing(self) -> list[Path]:
+        """Outputs that exist."""
+        return [path for path in self.parts or (self.output,) if path.exists()]
 
 
 JobFactory = Callable[[Path], Job]  # raises FFToolError if nothing can be made of a file
@@ -55,7 +62,7 @@ JobFactory = Callable[[Path], Job]  # raises FFToolError if nothing can be made 
 
 def run_job(source: Path, job: Job, existing: Existing, output: Output) -> None:
     """Run one job. Raises FFToolError if it fails, and Exit if it was stopped."""
-    if existing == "skip" and job.output.exists():
+    if existing == "skip" and job.existing:
         report = _Report([source])
         report.skip(source, job)
         terminal.note(f"Skipped: {job.output} exists.")
@@ -63,7 +70,7 @@ def run_job(source: Path, job: Job, existing: Existing, output: Output) -> None:
         return
     job.check()
     if not job.continues_output:
-        terminal.confirm_overwrite([job.output], existing == "replace")
+        terminal.confirm_overwrite(job.existing, existing == "replace")
     result = job.run()
     result.show(output)
     output.document(result.document)
@@ -119,7 +126,7 @@ def run_jobs(inputs: Inputs, make_job: JobFactory, existing: Existing, output: O
     while left and not stop:
         source = left.pop(0)
         job = jobs[source]
-        if existing == "skip" and job.output.exists():  # made by another process meanwhile
+        if existing == "skip" and job.existing:  # made by another process meanwhile
             report.skip(source, job)
             continue
         terminal.note(f"{len(jobs) - len(left)} of {len(jobs)}: {shown_path(source)}", style="dim")
@@ -147,7 +154,7 @@ def _make_jobs(sources: Iterable[Path], make_job: JobFactory, existing: Existing
     for source in sources:
         try:
             job = make_job(source)
-            if existing == "skip" and job.output.exists():
+            if existing == "skip" and job.existing:
                 report.skip(source, job)
                 continue
             job.check()
@@ -159,13 +166,13 @@ def _make_jobs(sources: Iterable[Path], make_job: JobFactory, existing: Existing
 
 def _settle_existing(jobs: dict[Path, Job], failures: dict[Path, FFToolError], overwrite: bool) -> None:
     """Ask once about all outputs that exist; those that are not to be replaced have failed."""
-    existing = {source: job.output for source, job in jobs.items() if job.output.exists()}
+    existing = {source: job.existing for source, job in jobs.items() if job.existing}
     try:
-        terminal.confirm_overwrite(existing.values(), overwrite)
+        terminal.confirm_overwrite([path for paths in existing.values() for path in paths], overwrite)
     except CommandError as error:
-        for source, path in existing.items():
+        for source, paths in existing.items():
             how = f"{error.hint}; --skip-existing leaves what exists"
-            failures[source] = CommandError(f"{path} already exists", how)
+            failures[source] = CommandError(f"{paths[0]} already exists", how)
             del jobs[source]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fftool import config
+from fftool import config, media
 from fftool.cli import parsers
 from fftool.cli.errors import UsageError
 from fftool.cli.jobs import Existing
@@ -228,6 +228,16 @@ Crop = Annotated[
         metavar="X,Y,WIDTH,HEIGHT",
         help="Render a part: its corner and its sides as fractions of the image.",
         show_default="all of it",
+    ),
+]
+Medium = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        parser=parsers.parse_medium,
+        metavar="|".join(media.names()),
+        help="Kind of signal, where a file could be several.",
+        show_default="by the content of the file",
     ),
 ]
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import typer
 
-from fftool import config
+from fftool import config, media
 
 ENCODINGS = get_args(config.EncodingKind)
 KERNELS = get_args(config.ResizeKernel)
@@ -58,6 +58,13 @@ def parse_encoding(text: str) -> str:
     """An encoding where the option can be repeated: Typer has no lists of choices."""
     if text not in ENCODINGS:
         raise _invalid(text, f"one of {', '.join(ENCODINGS)}")
+    return text
+
+
+def parse_medium(text: str) -> str:
+    """A kind of signal."""
+    if text not in media.names():
+        raise _invalid(text, f"one of {', '.join(media.names())}")
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,21 +21,22 @@ from fftool.cli import progress as bars
 from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
-from fftool.config import Device, SignalConfig, TrainingConfig, check_quality, check_rendered_bits
+from fftool.cli.settings import with_view_options
+from fftool.config import Device, SignalConfig, TrainingConfig, ViewOptions, check_quality, check_rendered_bits
 from fftool.files import check_space, check_writable, new_folder
 from fftool.interrupts import uninterrupted
-from fftool.region import Region
 
 if TYPE_CHECKING:
-    from fftool.media.base import Format, Medium
+    from fftool.media.base import Bands, Format, View
     from fftool.models.network import CoordinateMLP
 
 STDOUT = Path("-")
 
 
+@with_view_options
 def render(
     models: options.Models,
-    size: options.Size = None,
+    view: ViewOptions,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -45,7 +47,6 @@ def render(
             show_default="MODEL-WIDTHxHEIGHT.png, or render-WIDTHxHEIGHT.png for a pipe",
         ),
     ] = None,
-    crop: options.Crop = None,
     bits: Annotated[
         int | None,
         typer.Option(
@@ -78,7 +79,7 @@ def render(
     if quality is not None:
         check_quality(quality)
     existing, found = options.existing(overwrite, skip_existing), inputs.several(models, inputs.CHECKPOINTS)
-    rendering = Rendering(size, crop, bits, quality, no_metadata, device, threads)
+    rendering = Rendering(view, bits, quality, no_metadata, device, threads)
     out, path = Output(as_json), output or Path()
     if path == STDOUT:
         if found.is_batch:
@@ -102,26 +103,10 @@ def render(
 
 
 @dataclass(frozen=True)
-class Target:
-    """What to render of one checkpoint."""
-
-    medium: Medium
-    signal: SignalConfig
-    shape: tuple[int, ...]
-    region: Region | None
-
-    @property
-    def written(self) -> SignalConfig:
-        """Description of what is written."""
-        return self.signal.resampled(self.shape, self.region.extent if self.region else ())
-
-
-@dataclass(frozen=True)
 class Rendering:
     """Rendering of checkpoints with the same options."""
 
-    size: str | None
-    crop: str | None
+    options: ViewOptions
     bits: int | None
     quality: int | None
     no_metadata: bool
@@ -130,35 +115,34 @@ class Rendering:
 
     def job_in_folder(self, model: Path, folder: Path, name: str) -> Job:
         """Job that renders a checkpoint into a folder, under a name followed by its size."""
-        target = self._target(model)
-        file = f"{name}-{target.medium.format_size(target.shape)}{target.medium.suffix}"
-        return self.job(model, folder / file, makes_folder=True)
+        view = self._view(model)
+        return self.job(model, folder / f"{name}-{view.file_name}{view.medium.suffix}", makes_folder=True)
 
     def job(self, model: Path, output: Path, makes_folder: bool = False) -> Job:
-        """Job that renders a checkpoint into a file."""
-        target = self._target(model)
-        file_format = target.medium.format_of(output)
-        bits, channels = self._bits(target.signal, file_format), target.signal.channels
+        """Job that renders a checkpoint into a file, or several where their name is a pattern."""
+        view = self._view(model)
+        file_format, files = view.medium.format_of(output), view.medium.outputs(output, view.shape)
+        bits, channels = self._bits(view.signal, file_format), view.signal.channels
+        makes_folder |= len(files) > 1
 
         def check() -> None:
-            file_format.check((*target.shape, channels), bits, self.quality)
+            file_format.check((*view.shape, channels), bits, self.quality)
             check_writable(output, model, makes_folder=makes_folder)
             if file_format.streams:
-                check_space(output, prod(target.shape) * channels * bits // 8)
+                check_space(output, prod(view.shape) * channels * bits // 8)
 
-        return Job(output, partial(self._run, model, output, target, bits, makes_folder), check)
+        run = partial(self._run, model, output, view, bits, makes_folder)
+        return Job(output, run, check, parts=files if len(files) > 1 else ())
 
-    def _run(self, model: Path, output: Path, target: Target, bits: int, makes_folder: bool) -> Result:
+    def _run(self, model: Path, output: Path, view: View, bits: int, makes_folder: bool) -> Result:
         network = self._network(model)
-        from fftool.rendering import render_bands
-
-        medium, shape, channels, start = target.medium, target.shape, target.signal.channels, perf_counter()
+        medium, shape, channels, start = view.medium, view.shape, view.signal.channels, perf_counter()
         with (
             new_folder(output.parent) if makes_folder else nullcontext(),
-            bars.progress("Rendering", prod(shape), medium.short_unit) as update,
+            bars.progress("Rendering", view.n_samples, medium.short_unit) as update,
         ):
-            bands = render_bands(network, shape, region=target.region, bits=bits, callback=update)
-            medium.write(output, (*shape, channels), bands, signal=target.written, quality=self.quality)
+            bands = _bands(network, view, bits, update)
+            medium.write(output, (*shape, channels), bands, signal=view.signal, quality=self.quality)
         document = {
             "output": str(output),
             **medium.size_fields(shape),
@@ -166,31 +150,29 @@ class Rendering:
             "bits": bits,
             "seconds": perf_counter() - start,
         }
-        show = partial(_show, document, f"{medium.describe_size(shape)}, {channels} × {_depth(bits, target.signal)}")
+        show = partial(_show, document, f"{medium.describe_size(shape)}, {channels} × {_depth(bits, view.signal)}")
         return Result(document, show, show)
 
     def to_stdout(self, model: Path) -> None:
         """Render a checkpoint to standard output, in the default format of its medium."""
-        target = self._target(model)
-        file_format = target.medium.formats[0]
-        bits = self._bits(target.signal, file_format)
-        file_format.check((*target.shape, target.signal.channels), bits, self.quality)
+        view = self._view(model)
+        file_format, shape = view.medium.formats[0], (*view.shape, view.signal.channels)
+        bits = self._bits(view.signal, file_format)
+        file_format.check(shape, bits, self.quality)
         network = self._network(model)
-        from fftool.rendering import render as render_network
+        from fftool.signal import assemble
 
-        with bars.progress("Rendering", prod(target.shape), target.medium.short_unit) as update:
-            samples = render_network(network, target.shape, region=target.region, bits=bits, callback=update)
-        target.medium.encode(sys.stdout.buffer, samples, signal=target.written)
+        with bars.progress("Rendering", view.n_samples, view.medium.short_unit) as update:
+            samples = assemble(_bands(network, view, bits, update), shape, bits)
+        view.medium.encode(sys.stdout.buffer, samples, signal=view.signal)
 
-    def _target(self, model: Path) -> Target:
+    def _view(self, model: Path) -> View:
         signal = describe(model).config.signal
         if self.no_metadata:
             signal = replace(signal, metadata={})
         with uninterrupted():
             medium = medium_of(model, signal)
-        region = None if self.crop is None else medium.aligned(medium.parse_crop(self.crop), signal)
-        natural = medium.natural_shape(signal, region)
-        return Target(medium, signal, medium.parse_size("100%" if self.size is None else self.size, natural), region)
+        return medium.view(signal, self.options)
 
     def _bits(self, signal: SignalConfig, file_format: Format) -> int:
         if self.bits:
@@ -207,6 +189,24 @@ class Rendering:
 
         use_threads(self.threads or 0)
         return network.to(select_device(self.device))
+
+
+def _bands(network: CoordinateMLP, view: View, bits: int, update: Callable[[int], object]) -> Bands:
+    """Samples of a view, from a network that is evaluated at each of its grids."""
+    from fftool.rendering import render_bands
+
+    def bands() -> Iterator[Bands]:
+        done = 0
+        for grid in view.grids:
+            callback = partial(_add, update, done)
+            yield render_bands(network, grid.shape, region=grid.region, bits=bits, callback=callback)
+            done += prod(grid.shape)
+
+    return view.combine(bands())
+
+
+def _add(update: Callable[[int], object], done: int, more: int) -> None:
+    update(done + more)
 
 
 def _depth(bits: int, signal: SignalConfig) -> str:

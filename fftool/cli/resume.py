@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from fftool.checkpoint.reading import Description, describe, load_run, medium_of
-from fftool.cli import options, terminal
+from fftool.cli import inputs, options, terminal
 from fftool.cli.errors import CommandError, UsageError
+from fftool.cli.inputs import SignalSource
 from fftool.cli.jobs import Job, Result
 from fftool.cli.reports import TrainingReport
 from fftool.cli.settings import NAMES
@@ -35,7 +36,7 @@ class Resumption:
 
     model: Path
     output: Path
-    file: Path | None
+    source: SignalSource | None
     training: TrainingConfig
     changed: tuple[str, ...]
     saving: SavingConfig
@@ -44,17 +45,15 @@ class Resumption:
         """Continue the training, or report that it is complete."""
         with reserved(self.output):
             description = describe(self.model)
-            with uninterrupted():
-                medium = medium_of(self.model, description.config.signal)
             if not (description.resume or "epochs" in self.changed):
                 return self._already_complete(description)
-            file = self.file or self._find_file(description)
-            signal = medium.read(file)
+            source = self.source or _source([self._find_path(description)], description)
+            medium, signal = source.medium, source.read()
             with uninterrupted():
                 from fftool.cli.training_run import Saver, run_training
                 from fftool.training.trainer import resume
             course = resume(signal, self._with_changes(load_run(self.model)))
-            return run_training(course, signal, medium, Saver(self.output, file, self.saving.every)).result
+            return run_training(course, signal, medium, Saver(self.output, source.path, self.saving.every)).result
 
     def _already_complete(self, description: Description) -> Result:
         result = description.result
@@ -65,14 +64,14 @@ class Resumption:
         terminal.note(f"{self.model} is complete. To train longer: {command}")
         return TrainingReport(description.config, result, self.model).result
 
-    def _find_file(self, description: Description) -> Path:
-        """The signal's file at its old path, or one of its name here or beside the model."""
+    def _find_path(self, description: Description) -> Path:
+        """The signal's file, or the folder of its files, at the old path, or one of its name here or by the model."""
         name = Path(description.config.signal.source).name
         places = [Path(description.resume.source)] if description.resume and description.resume.source else []
         places += [Path(name), self.model.parent / name] if name else []
         for place in places:
             with suppress(OSError, ValueError):  # a path in a file may be no path at all
-                if place.is_file():
+                if place.exists():
                     return place
         raise CommandError(
             f"the file that {shown_path(self.model)} was trained on {_whereabouts(name, places)}",
@@ -106,6 +105,14 @@ class Resumption:
         return replace(run, position=position)
 
 
+def _source(paths: list[Path], description: Description) -> SignalSource:
+    """The files of a run's signal. Raises UsageError for several that are no parts of one signal."""
+    found, sources = inputs.signals(paths, description.config.signal.medium)
+    if len(found.files) > 1:
+        raise UsageError("--resume continues one run, with one file", "name the file, or none if it has not moved")
+    return sources[found.files[0]]
+
+
 def _whereabouts(name: str, places: list[Path]) -> str:
     """What is known about a file that was not found."""
     if name in NAMELESS:
@@ -122,16 +129,21 @@ def resume_job(
     saving: SavingConfig,
 ) -> Job:
     """Job that continues a run. Raises UsageError for options that the run has fixed."""
-    fixed = [name for name in ("scale", "encoding", "tile", "quality", "no_metadata", *NAMES) if name not in CHANGEABLE]
+    fixed = [
+        name
+        for name in ("scale", "encoding", "tile", "quality", "kind", "no_metadata", *NAMES)
+        if name not in CHANGEABLE
+    ]
     if given := options.given(context, fixed):
         raise UsageError(f"{given[0]} is fixed in {model}", f"leave {given[0]} out, or train from scratch")
-    if len(files) > 1:
-        raise UsageError("--resume continues one run, with one file", "name the file, or none if it has not moved")
     changed = tuple(name for name in CHANGEABLE if options.given(context, [name]))
-    describe(model)
+    description = describe(model)
+    with uninterrupted():
+        medium_of(model, description.config.signal)
+    source = _source(files, description) if files else None
     if output is None and is_pipe(model):
         raise UsageError("a checkpoint that comes from a pipe cannot be replaced", "name the new one with -o")
     output = output or model
-    check_writable(output, *files)
-    resumption = Resumption(model, output, files[0] if files else None, training, changed, saving)
+    check_writable(output, *(source.files if source else ()))
+    resumption = Resumption(model, output, source, training, changed, saving)
     return Job(output, resumption.run, continues_output=output == model)

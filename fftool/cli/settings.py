@@ -1,4 +1,4 @@
-"""The settings of a training as options of a command."""
+"""The settings of a training, and those of a view, as options of a command."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 from fftool.cli import options
-from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig, ViewOptions
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,37 @@ OPTIONS: dict[type, dict[str, Any]] = {
     },
 }
 NAMES = [name for part in OPTIONS.values() for name in part]
+VIEW_OPTIONS: dict[str, Any] = {"size": options.Size, "crop": options.Crop}
 
 
 def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command all options of a training, which it receives as one argument, `settings`."""
+    return _with_options(command, "settings", OPTIONS, lambda *requests: TrainingOptions(*requests))
+
+
+def with_view_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all options of a view, which it receives as one argument, `view`."""
+    return _with_options(command, "view", {ViewOptions: VIEW_OPTIONS}, lambda view: view)
+
+
+def _with_options(
+    command: Callable[..., None], argument: str, parts: dict[type, dict[str, Any]], make: Callable[..., Any]
+) -> Callable[..., None]:
+    """Command with options in place of an argument, which is made of the requests that they belong to."""
 
     @wraps(command)
     def run(**arguments: Any) -> None:
-        requests = [part(**{name: arguments.pop(name) for name in options}) for part, options in OPTIONS.items()]
-        command(**arguments, settings=TrainingOptions(*requests))
+        requests = [part(**{name: arguments.pop(name) for name in options}) for part, options in parts.items()]
+        command(**arguments, **{argument: make(*requests)})
 
     signature = inspect.signature(command, eval_str=True)
-    own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(part, name), annotation=option)
-        for part, options in OPTIONS.items()
+        for part, options in parts.items()
         for name, option in options.items()
     ]
-    vars(run)["__signature__"] = signature.replace(parameters=own + added)
+    parameters = []
+    for name, parameter in signature.parameters.items():
+        parameters += added if name == argument else [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
     return run

@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
-from fftool import media
 from fftool.checkpoint.format import SUFFIXES
 from fftool.checkpoint.reading import describe
 from fftool.cli import inputs, jobs, options, terminal
 from fftool.cli.errors import UsageError, help_hint
+from fftool.cli.inputs import SignalSource
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.resume import resume_job
@@ -27,13 +27,11 @@ from fftool.interrupts import uninterrupted
 from fftool.pipes import is_pipe
 
 DEFAULT_OUTPUT = Path("model.st")
-SIGNALS = inputs.Kind("image or sound", media.readable_suffixes)
 
 
 @with_training_options
 def train(
     context: typer.Context,
-    settings: TrainingOptions,
     files: options.Files = None,
     output: Annotated[
         Path | None,
@@ -45,6 +43,7 @@ def train(
             show_default=f"{DEFAULT_OUTPUT}, or the resumed one",
         ),
     ] = None,
+    kind: options.Medium = None,
     resume: options.Resume = None,
     save_every: options.SaveEvery = SavingConfig.every,
     scale: options.Scale = EncodingConfig.scale,
@@ -55,6 +54,8 @@ def train(
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     as_json: options.Json = False,
+    *,
+    settings: TrainingOptions,
 ) -> None:
     """Fit a network to an image or a sound and save it as a checkpoint.
 
@@ -75,8 +76,8 @@ def train(
     if resume:
         if skip_existing:
             raise UsageError("--resume continues an output that exists", "leave --skip-existing out")
-        model, files = inputs.named(resume), [inputs.single(file) for file in files]
-        inputs.check_read_once(model, *files)
+        model = inputs.named(resume)
+        inputs.check_read_once(model, *map(inputs.named, files))
         job = resume_job(context, model, files, output, settings.training, saving)
         jobs.run_job(model, job, existing, out)
         return
@@ -91,16 +92,16 @@ def train(
     preset = PRESETS[quality] if quality else None
     if preset and not options.given(context, ("epochs", "seconds")):
         settings = replace(settings, training=replace(settings.training, epochs=preset.epochs))
-    fitting, found = Fitting(settings, preset, saving, no_metadata), inputs.several(files, SIGNALS)
+    fitting, (found, sources) = Fitting(settings, preset, saving, no_metadata), inputs.signals(files, kind)
     path = output or (Path() if found.is_batch else DEFAULT_OUTPUT)
     if not (found.is_batch or jobs.is_folder(path)):
-        jobs.run_job(found.files[0], fitting.job(found.files[0], path), existing, out)
+        jobs.run_job(found.files[0], fitting.job(sources[found.files[0]], path), existing, out)
         return
     jobs.check_folder_name(path, SUFFIXES)
     names = jobs.output_names(found.files, DEFAULT_OUTPUT.stem)
 
     def make_job(file: Path) -> Job:
-        return fitting.job(file, path / f"{names[file]}.st", makes_folder=True)
+        return fitting.job(sources[file], path / f"{names[file]}.st", makes_folder=True)
 
     if found.is_batch:
         jobs.run_jobs(found, make_job, existing, out)
@@ -117,20 +118,17 @@ class Fitting:
     saving: SavingConfig
     no_metadata: bool
 
-    def job(self, file: Path, output: Path, makes_folder: bool = False) -> Job:
-        """Job that trains on a file."""
+    def job(self, source: SignalSource, output: Path, makes_folder: bool = False) -> Job:
+        """Job that trains on a signal."""
         return Job(
             output,
-            partial(self._run, file, output, makes_folder),
-            check=partial(_check, file, output, makes_folder),
+            partial(self._run, source, output, makes_folder),
+            check=partial(_check, source, output, makes_folder),
             unfinished=partial(_how_to_complete, output),
         )
 
-    def _run(self, file: Path, output: Path, makes_folder: bool) -> Result:
-        start = monotonic()
-        with uninterrupted():
-            medium = media.recognize(file)
-        signal = medium.read(file)
+    def _run(self, source: SignalSource, output: Path, makes_folder: bool) -> Result:
+        start, medium, signal = monotonic(), source.medium, source.read()
         if self.no_metadata:
             signal = replace(signal, metadata={})
         with uninterrupted():
@@ -145,16 +143,17 @@ class Fitting:
                 seconds = seconds_left(training.seconds, start, signal, encoding, network)
                 training = replace(training, seconds=seconds)
             course = fit(signal, encoding, network, training)
-            return run_training(course, signal, medium, Saver(output, file, self.saving.every)).result
+            return run_training(course, signal, medium, Saver(output, source.path, self.saving.every)).result
 
 
-def _check(file: Path, output: Path, makes_folder: bool) -> None:
-    """Refuse a file that cannot be read, and an output that cannot be written."""
+def _check(source: SignalSource, output: Path, makes_folder: bool) -> None:
+    """Refuse files that cannot be read, and an output that cannot be written."""
     if output.exists() and not output.is_file():
         raise WriteError(output, "is not a regular file, as a checkpoint that is replaced now and then has to be")
-    if not is_pipe(file):  # which is read last, as that may take long
-        check_readable(file)
-    check_writable(output, file, makes_folder=makes_folder)
+    for file in source.files:
+        if not is_pipe(file):  # which is read last, as that may take long
+            check_readable(file)
+    check_writable(output, *source.files, makes_folder=makes_folder)
 
 
 def _how_to_complete(output: Path) -> str:

@@ -61,6 +61,11 @@ def trainable(signal: Signal, split: Split | None) -> Signal:
     return signal if samples is signal.samples else replace(signal, samples=samples)
 
 
+def names() -> tuple[str, ...]:
+    """Names of all media, those of images first."""
+    return tuple(reversed(_MEDIA))
+
+
 def suffixes() -> tuple[str, ...]:
     """Suffixes of all formats that any medium writes."""
     return tuple(suffix for name in _MEDIA for suffix in get(name).suffixes)
@@ -68,7 +73,7 @@ def suffixes() -> tuple[str, ...]:
 
 def readable_suffixes() -> tuple[str, ...]:
     """Suffixes by which files in a folder are taken for signals of any medium, those of images first."""
-    return tuple(suffix for name in reversed(_MEDIA) for suffix in get(name).readable_suffixes)
+    return tuple(suffix for name in names() for suffix in get(name).readable_suffixes)
 
 
 def of(signal: SignalConfig) -> Medium:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite, prod
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO, ClassVar
 from numpy.typing import NDArray
 
 from fftool import metrics
-from fftool.config import SignalConfig, ValueRange, check_quality
+from fftool.config import SignalConfig, ValueRange, ViewOptions, check_quality
 from fftool.errors import FormatError, SettingError, SignalError, UnsupportedFileError
 from fftool.holdout import Split
 from fftool.region import Region
@@ -61,6 +62,52 @@ class Preview:
     title: str = ""
 
 
+@dataclass(frozen=True)
+class Grid:
+    """Samples to evaluate a network at: their shape in array order, and the region that they cover, or all if None."""
+
+    shape: tuple[int, ...]
+    region: Region | None = None
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """Part of each axis, in coordinate order."""
+        return self.region.extent if self.region else (1.0,) * len(self.shape)
+
+
+Bands = Iterator[Samples]  # rows with shape (rows, x, channels), one band after the other
+
+
+@dataclass(frozen=True)
+class View:
+    """What to draw of a signal: a frame of a clip, a slice of a volume, a part of an image, at some size.
+
+    A network is evaluated at each of the grids. `combine` turns their bands, one iterator for each, into those of the
+    signal that is written, which `signal` describes and `medium` writes.
+    """
+
+    medium: Medium
+    signal: SignalConfig
+    grids: tuple[Grid, ...]
+    combine: Callable[[Iterable[Bands]], Bands] = chain.from_iterable
+    name: str = ""  # part of a file name that tells it from other views, before its size
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size of what is written, in array order."""
+        return self.signal.shape
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples to evaluate."""
+        return sum(prod(grid.shape) for grid in self.grids)
+
+    @property
+    def file_name(self) -> str:
+        """Part of a file name: 640x480, frame17-640x480."""
+        return "-".join(filter(None, [self.name, self.medium.format_size(self.shape)]))
+
+
 def read_values(path: Path, values: NDArray[Any], *, is_light: bool = False) -> tuple[Samples, ValueRange]:
     """Numbers in a file as samples, and what these stand for. Raises UnsupportedFileError for numbers without a range.
 
@@ -83,6 +130,7 @@ class Medium(ABC):
     noun: ClassVar[str] = "signal"  # what the user calls one
     unit: ClassVar[str] = "samples"  # what the user calls its samples
     short_unit: ClassVar[str] = "samples"  # the same in a narrow column
+    view_options: ClassVar[tuple[str, ...]] = ("size", "crop")  # of `ViewOptions`: those that its signals have
 
     @abstractmethod
     def recognizes(self, path: Path, start: bytes) -> bool:
@@ -92,12 +140,20 @@ class Medium(ABC):
     def read(self, path: Path) -> Signal:
         """Signal in a file, which is open to reading as `pipes.content(path)`. Raises MediaError and ReadError."""
 
+    def is_series(self, paths: Sequence[Path]) -> bool:
+        """Whether several files are parts of one signal: frames of a clip, slices of a volume."""
+        return False
+
+    def read_series(self, paths: Sequence[Path]) -> Signal:
+        """Signal in several files, in the order of its last axis. Raises MediaError and ReadError."""
+        raise UnsupportedFileError(paths[0], f"one {self.noun} is in one file, and {len(paths):,} are named")
+
     @abstractmethod
     def write(
         self,
         path: Path,
         shape: tuple[int, ...],
-        bands: Iterator[Samples],
+        bands: Bands,
         *,
         signal: SignalConfig | None = None,
         quality: int | None = None,
@@ -115,6 +171,10 @@ class Medium(ABC):
             quality: up to 100, for formats that have one.
 
         """
+
+    def outputs(self, path: Path, shape: tuple[int, ...]) -> list[Path]:
+        """Files that `write` makes of a path: several where it is a pattern, such as frames/%04d.png."""
+        return [path]
 
     @abstractmethod
     def encode(self, file: BinaryIO, samples: Samples, *, signal: SignalConfig | None = None) -> None:
@@ -229,6 +289,26 @@ class Medium(ABC):
     @property
     def _example_crop(self) -> str:
         return ",".join(["0.25"] * len(self.axes) + ["0.5"] * len(self.axes))
+
+    def view(self, signal: SignalConfig, options: ViewOptions) -> View:
+        """What those options draw of a signal. Raises SettingError for options that this medium does not have."""
+        self.check_view_options(options)
+        grid = self.view_grid(signal, options)
+        return View(self, signal.resampled(grid.shape, grid.extent), (grid,))
+
+    def check_view_options(self, options: ViewOptions) -> None:
+        """Raise SettingError for options that this medium does not have."""
+        for name in options.given:
+            if name not in self.view_options:
+                known = ", ".join(each.replace("_", " ") for each in self.view_options)
+                expected = f"none, as {self.noun}s have only these options: {known}"
+                raise SettingError(name.replace("_", " "), getattr(options, name), expected)
+
+    def view_grid(self, signal: SignalConfig, options: ViewOptions) -> Grid:
+        """Grid of the crop and the size that the options name."""
+        region = None if options.crop is None else self.aligned(self.parse_crop(options.crop), signal)
+        natural = self.natural_shape(signal, region)
+        return Grid(self.parse_size("100%" if options.size is None else options.size, natural), region)
 
     def natural_shape(self, signal: SignalConfig, region: Region | None) -> tuple[float, ...]:
         """Shape to draw at unless told otherwise: the signal's; for a region, the largest of its aspect that fits."""

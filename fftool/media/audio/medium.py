@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -15,7 +14,7 @@ from fftool.errors import FormatError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.audio import wav
-from fftool.media.base import Format, Medium, Preview, read_values
+from fftool.media.base import Bands, Format, Medium, Preview, read_values
 from fftool.region import Region
 from fftool.signal import RENDERED_DTYPES, Samples, Signal, as_samples, assemble
 from fftool.values import from_samples
@@ -69,7 +68,7 @@ class AudioMedium(Medium):
         self,
         path: Path,
         shape: tuple[int, ...],
-        bands: Iterator[Samples],
+        bands: Bands,
         *,
         signal: SignalConfig | None = None,
         quality: int | None = None,

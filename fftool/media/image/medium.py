@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -19,7 +19,7 @@ from fftool.errors import DamagedFileError, LargeFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
-from fftool.media.base import Medium, read_values
+from fftool.media.base import Bands, Medium, read_values
 from fftool.media.image.alpha import bled, premultiplied
 from fftool.media.image.formats import FORMATS, PNG, RADIANCE, READABLE_SUFFIXES, ImageFormat, is_large
 from fftool.pipes import content
@@ -73,7 +73,7 @@ class ImageMedium(Medium):
         self,
         path: Path,
         shape: tuple[int, ...],
-        bands: Iterator[Samples],
+        bands: Bands,
         *,
         signal: SignalConfig | None = None,
         quality: int | None = None,
