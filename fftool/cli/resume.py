@@ -71,7 +71,7 @@ class Resumption:
         places += [Path(name), self.model.parent / name] if name else []
         for place in places:
             with suppress(OSError, ValueError):  # a path in a file may be no path at all
-                if place.exists():
+                if place.is_file() or place.is_dir():
                     return place
         raise CommandError(
             f"the file that {shown_path(self.model)} was trained on {_whereabouts(name, places)}",
