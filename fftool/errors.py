@@ -195,11 +195,11 @@ class UnsupportedFileError(MediaError):
 
 
 class MissingPackageError(MediaError):
-    """A file of a format that takes a package which is not installed."""
+    """A file of a format that takes a package which is not installed. It is part of that extra of fftool."""
 
-    def __init__(self, path: str | Path, problem: str, package: str) -> None:
+    def __init__(self, path: str | Path, problem: str, package: str, extra: str = "formats") -> None:
         super().__init__(path, problem)
-        self.package = package
+        self.package, self.extra = package, extra
 
 
 class LargeFileError(MediaError):

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fftool import errors, media
+from fftool.config import DEFAULT_MEDIUM
 from fftool.errors import FFToolError, FileError, FormatError, OutOfMemoryError, SettingError, WriteError, shown_path
 
 Hint = str | Callable[[Any], str]
@@ -72,7 +73,10 @@ def _format_hint(error: FormatError) -> str:
 
 def _simple_formats(error: errors.MediaError, of_images: str) -> str:
     """Formats that are read in any case, for a file of that name."""
-    return "WAV with 16 bits" if error.path.suffix.lower() in media.get("audio").suffixes else of_images
+    suffix = error.path.suffix.lower()
+    readers = (medium for name in media.names() if suffix in (medium := media.get(name)).readable_suffixes)
+    reader = next(readers, None)  # images come first, as clips may have their suffixes too
+    return of_images if reader is None or reader.name == DEFAULT_MEDIUM else reader.simple_format
 
 
 def _url_hint(path: Path) -> str:
@@ -125,7 +129,7 @@ HINTS: dict[type[FFToolError], Hint] = {
         f"save it as a {_simple_formats(error, 'plain PNG or TIFF with one image')} first"
     ),
     errors.MissingPackageError: lambda error: (
-        f'install it: pipx inject fftool {error.package}, or pip install "fftool[formats]"'
+        f'install it: pipx inject fftool {error.package}, or pip install "fftool[{error.extra}]"'
     ),
     errors.LargeFileError: "make a smaller copy of it first",
     FormatError: _format_hint,

@@ -130,6 +130,7 @@ class Medium(ABC):
     noun: ClassVar[str] = "signal"  # what the user calls one
     unit: ClassVar[str] = "samples"  # what the user calls its samples
     short_unit: ClassVar[str] = "samples"  # the same in a narrow column
+    simple_format: ClassVar[str] = "file of another format"  # that is read in any case
     view_options: ClassVar[tuple[str, ...]] = ("size", "crop")  # of `ViewOptions`: those that its signals have
 
     @abstractmethod

@@ -46,6 +46,7 @@ class AudioMedium(Medium):
     axes = ("t",)
     formats = (WavFormat(name="WAV", suffixes=(".wav", ".wave"), bits=(8, 16, 32)),)
     noun = "sound"
+    simple_format = "WAV with 16 bits"
 
     def recognizes(self, path: Path, start: bytes) -> bool:
         return wav.is_wav(start)
