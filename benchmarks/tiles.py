@@ -23,7 +23,7 @@ from fftool.tiling import TileGrid
 
 DETAIL = EncodingConfig(scale_for="detail")
 RESIZE = EncodingConfig(scale_for="resize")
-SIDE = TILE_SIDES[0][1]  # of the smallest tiles that are a default
+SIDE = TILE_SIDES[2][0][1]  # of the smallest tiles that are a default
 ENLARGED = 4  # times, to look at the edges between tiles
 
 

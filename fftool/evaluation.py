@@ -14,9 +14,10 @@ from fftool.models.capacity import resolve_network
 from fftool.models.network import CoordinateMLP
 from fftool.rendering import Callback, no_callback, render
 from fftool.signal import Samples, Signal, check_signal
+from fftool.tiling import balanced_sides
 from fftool.training.trainer import Progress, fit
 
-SIDE_MEASURED = 256  # samples along each axis of a part that is evaluated to know how long the whole will take
+SAMPLES_MEASURED = 2**16  # of a part that is evaluated to know how long the whole will take
 
 
 def evaluate(progress: Progress, signal: Signal, callback: Callback = no_callback) -> TrainingResult:
@@ -45,7 +46,8 @@ def record(progress: Progress, quality: Quality) -> TrainingResult:
 def evaluation_seconds(signal: Signal, encoding: EncodingConfig, network: NetworkConfig) -> float:
     """Time that `evaluate` will take, from its time for a part of the signal and a new network."""
     sized, encoding = resolve_network(signal.config, encoding, network, TrainingConfig())
-    part = replace(signal, samples=signal.samples[(slice(SIDE_MEASURED),) * len(signal.shape)], spacing=())
+    corner = tuple(map(slice, balanced_sides(signal.shape, SAMPLES_MEASURED)))
+    part = replace(signal, samples=signal.samples[corner], spacing=())
     alike = NetworkConfig(hidden=sized.hidden, layers=sized.layers, tile=sized.tile or "none", margin=sized.margin)
     new = next(fit(part, replace(encoding, scale=1.0), alike, TrainingConfig(epochs=1))).network
     assess(new, part)  # which imports what it needs

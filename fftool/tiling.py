@@ -17,6 +17,15 @@ def even_tile(length: int, side: int) -> int:
     return exact if count == 1 else exact + exact % 2
 
 
+def balanced_sides(shape: tuple[int, ...], n_samples: int) -> tuple[int, ...]:
+    """Sides of a part with so many samples, as alike as a grid of that shape has room for."""
+    sides, left = dict[int, int](), n_samples
+    for n_axes, axis in zip(range(len(shape), 0, -1), sorted(range(len(shape)), key=shape.__getitem__), strict=False):
+        sides[axis] = min(shape[axis], round(left ** (1 / n_axes)))
+        left //= sides[axis]
+    return tuple(sides[axis] for axis in range(len(shape)))
+
+
 @dataclass(frozen=True)
 class TileGrid:
     """Tiles of one size, in row-major order. Sizes are in samples and in array order, (…, y, x).

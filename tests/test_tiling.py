@@ -121,7 +121,8 @@ def test_margins_are_where_tiles_have_neighbours(name, counts, margins, window):
         ((64, 48), {"tile": 16, "margin": 0, "hidden": 20}, (16, 16), 0, 20, 64),
         ((64, 48), {"tile": "none"}, (), 0, 256, 128),
         ((100,), {"tile": 30}, (26,), 2, 64, 64),
-        ((9, 20, 30), {"tile": 10}, (9, 10, 10), 2, 64, 64),
+        ((9, 20, 30), {"tile": 10}, (9, 10, 10), 1, 64, 64),
+        ((9, 20, 30), {"tile": 10, "margin": 2}, (9, 10, 10), 2, 64, 64),
     ],
 )
 def test_tiles_follow_the_request(shape, request_, tile, margin, hidden, dimension):
@@ -145,7 +146,15 @@ def test_tiles_follow_the_request(shape, request_, tile, margin, hidden, dimensi
         ((2**14, 2**14), "none", (512, 512)),  # not 256: 4096 networks of 49,795 parameters
         ((2**17, 2**17), "none", (4096, 4096)),
         ((10**6,), "none", ()),
-        ((200, 200, 200), "none", ()),
+        ((69, 69, 69), "none", ()),  # 328,509 samples
+        ((70, 70, 70), "none", (14, 14, 14)),
+        ((200, 200, 200), "none", (16, 16, 16)),
+        ((128, 128, 128), "lattice", (32, 32, 32)),
+        ((1, 1000, 1000), "none", (1, 64, 64)),
+        ((8, 300, 300), "none", (8, 22, 22)),
+        ((250, 272, 640), "none", (24, 24, 24)),
+        ((132, 720, 1280), "none", (28, 32, 32)),
+        ((1024, 1024, 1024), "none", (128, 128, 128)),  # not 32: 32,768 networks of 12,675 parameters
     ],
 )
 def test_auto_takes_tiles_where_one_network_has_no_room(shape, holdout, tile):

@@ -85,7 +85,11 @@ Tile = Annotated[Any, tile_option(help=TILE_HELP)]  # a config.Tile; Typer has n
 Tiles = Annotated[list[Any] | None, tile_option(help=f"{TILE_HELP} Repeatable.", show_default=str(NetworkConfig.tile))]
 Margin = Annotated[
     int | None,
-    network_option("--margin", help="Pixels by which a tile overlaps its neighbours.", show_default=str(config.MARGIN)),
+    network_option(
+        "--margin",
+        help="Samples by which a tile overlaps its neighbours.",
+        show_default=f"{config.MARGINS[2]}, or {config.MARGINS[3]} with three axes",
+    ),
 ]
 Baselines = Annotated[
     list[Any] | None,

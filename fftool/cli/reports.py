@@ -30,7 +30,7 @@ from fftool.config import (
     format_psnr,
 )
 from fftool.interrupts import exit_code
-from fftool.models.capacity import SAMPLES_PER_PARAMETER
+from fftool.models.capacity import SAMPLES_PER_PARAMETER, TILE_SIDES
 
 if TYPE_CHECKING:
     from fftool.signal import Signal
@@ -165,12 +165,14 @@ def quality_rows(result: TrainingResult, config: Config) -> dict[str, str]:
 
 
 def note_capacity(config: Config) -> None:
-    """Say so where a network is small for its image, and what to type."""
+    """Say so where a network is small for its signal, and what to type."""
     signal, tile = config.signal, config.network.tile
     n_samples = prod(signal.shape)
-    if len(signal.shape) != 2 or n_samples <= SAMPLES_PER_PARAMETER * config.n_parameters:
+    sides = TILE_SIDES.get(len(signal.shape))
+    if sides is None or n_samples <= SAMPLES_PER_PARAMETER * config.n_parameters:
         return
-    side = max(min(tile) // 2, 32) if tile else 32
+    smallest = sides[0][1]
+    side = max(min(tile) // 2, smallest) if tile else smallest
     terminal.note(
         f"{config.n_parameters:,} parameters are few for {n_samples:,} {_unit(config)}. For finer detail: --tile {side}"
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isqrt, prod
+from math import inf, isqrt, prod
 
 from fftool.config import (
     DIMENSION,
     HIDDEN,
-    MARGIN,
+    MARGINS,
     EncodingConfig,
     NetworkConfig,
     NetworkSettings,
@@ -19,12 +19,18 @@ from fftool.config import (
     count_parameters,
 )
 from fftool.errors import SettingError
-from fftool.tiling import TileGrid, even_tile
+from fftool.tiling import TileGrid, balanced_sides, even_tile
 
 SAMPLES_PER_PARAMETER = 2.5  # of a single network; measured on mosaics of 1.6 to 12.6 megapixels
-TILE_SIDES = ((1_500_000, 32), (24_000_000, 64), (160_000_000, 128))  # by the number of samples up to which they are
+# Sides of tiles by the number of axes, and by the number of samples up to which they are. Those with two axes have 12
+# parameters for each sample in tiles of 32×32, 3 in those of 64×64, and 0.8 or fewer beyond; those with three have 3 in
+# tiles of 16×16×16, and 0.4 in those of 32×32×32.
+TILE_SIDES: dict[int, tuple[tuple[float, int], ...]] = {
+    2: ((1_500_000, 32), (24_000_000, 64), (160_000_000, 128), (inf, 256)),
+    3: ((12_000_000, 16), (50_000_000, 24), (inf, 32)),
+}
 MAX_TILE_UNITS = 256
-MOST_PARAMETERS = 150_000_000  # of the tiles of very large images: 600 MB in a checkpoint
+MOST_PARAMETERS = 150_000_000  # of the tiles of very large signals: 600 MB in a checkpoint
 
 
 def resolve_network(
@@ -47,11 +53,11 @@ def resolve_network(
 def _has_room(signal: SignalConfig, encoding: EncodingConfig, network: NetworkConfig) -> bool:
     """Whether a single network has room for a signal: one of the default size, or a larger one if asked for.
 
-    Tiles were measured on images alone, which have two axes.
+    Tiles were measured on signals with two and three axes alone.
     """
     features, hidden = 2 * max(encoding.dimension or 0, DIMENSION), max(network.hidden or 0, HIDDEN)
     parameters = count_parameters([features, *[hidden] * max(network.layers, NetworkConfig.layers), signal.channels])
-    return len(signal.shape) != 2 or prod(signal.shape) <= SAMPLES_PER_PARAMETER * parameters
+    return len(signal.shape) not in TILE_SIDES or prod(signal.shape) <= SAMPLES_PER_PARAMETER * parameters
 
 
 def _given_sides(signal: SignalConfig, tile: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -64,31 +70,29 @@ def _given_sides(signal: SignalConfig, tile: int | tuple[int, ...]) -> tuple[int
 def with_preset(
     preset: Preset, signal: SignalConfig, network: NetworkConfig, training: TrainingConfig
 ) -> NetworkConfig:
-    """Request with the tiles and units of a preset, where it leaves both to fftool and the signal is an image."""
-    if len(signal.shape) != 2 or network.tile != "auto" or network.hidden is not None:
+    """Request with the tiles and units of a preset, where it leaves both to fftool and the signal can have tiles."""
+    if len(signal.shape) not in TILE_SIDES or network.tile != "auto" or network.hidden is not None:
         return network
     tile = tuple(preset.tile * side for side in _default_sides(signal, training))
     return replace(network, tile=tile, hidden=preset.hidden)
 
 
 def _default_sides(signal: SignalConfig, training: TrainingConfig) -> tuple[int, ...]:
-    """Sides of the tiles of an image: 32 samples, and more where a checkpoint would be too large.
+    """Sides of the tiles of a signal: those of TILE_SIDES, and larger ones where a checkpoint would be too large.
 
-    There are 12 parameters for each sample in tiles of 32×32, 3 in those of 64×64, and 0.8 or fewer beyond. Along an
-    axis that is shorter than that, tiles are as long as it is, and as many times longer along the other one.
+    Along an axis that is shorter than that, tiles are as long as it is, and longer along the others.
     """
-    n_samples = prod(signal.shape)
-    side = next((side for most, side in TILE_SIDES if n_samples <= most), 256)
-    while n_samples / side**2 * count_parameters(_widths(side**2, signal.channels)) > MOST_PARAMETERS:
+    n_samples, n_axes = prod(signal.shape), len(signal.shape)
+    side = next(side for most, side in TILE_SIDES[n_axes] if n_samples <= most)
+    while n_samples / side**n_axes * count_parameters(_widths(side**n_axes, signal.channels)) > MOST_PARAMETERS:
         side *= 2
     if training.holdout == "lattice":
         side *= 2  # with as many trained samples in each
-    shortest = min(*signal.shape, side)
-    return tuple(shortest if length == shortest else side**2 // shortest for length in signal.shape)
+    return balanced_sides(signal.shape, side**n_axes)
 
 
 def _units(n_samples: int) -> int:
-    """Hidden units for a tile with so many samples: 64 up to 128×128, and half its side beyond."""
+    """Hidden units for a tile with so many samples: 64 up to 128×128, and half the side of such a square beyond."""
     return min(max(isqrt(n_samples) // 128, 1) * 64, MAX_TILE_UNITS)
 
 
@@ -109,7 +113,8 @@ def _tiled(
     tile = tuple(map(even_tile, signal.shape, sides))
     units = _units(prod(tile))
     largest = TileGrid(signal.shape, tile, 0).largest_margin
-    default = MARGIN if largest is None else min(MARGIN, largest)
+    default = MARGINS.get(len(tile), MARGINS[2])
+    default = default if largest is None else min(default, largest)
     margin = default if network.margin is None else network.margin
     check_tiles(TileGrid(signal.shape, tile, margin), training.holdout)
     settings = NetworkSettings(hidden=network.hidden or units, layers=network.layers, tile=tile, margin=margin)
