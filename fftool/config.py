@@ -212,15 +212,15 @@ class ScaleCandidate(Settings):
     score: float = required(finite_number)
 
 
-BY_FREQUENCY, BY_SAMPLES = "mean frequency", "samples"  # methods of a search: what σ follows
+# Methods of a search: what σ follows.
+BY_FREQUENCY, BY_SAMPLES, BY_CHANGE = "mean frequency", "samples", "change along each axis"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScaleSearch(Settings):
     """Evidence for a σ chosen from a signal: see `fftool.scale`. Frequencies are in cycles per unit length.
 
-    Where each axis has a σ of its own, these are in proportion to its number of samples, and `chosen` and the
-    candidates are those of the longest axis.
+    Where each axis has a σ of its own, `chosen` and the candidates are those of the axis with the highest.
     """
 
     method: str = required(text)
@@ -529,6 +529,10 @@ class ViewOptions(Settings):
 
     size: str | None = setting(None, optional(text))
     crop: str | None = setting(None, optional(text))
+    slice: str | None = setting(None, optional(text))  # of a volume: its axis and its place, z=0.5
+    planes: bool = setting(False, flag)  # the middle slices of a volume
+    mip: str | None = setting(None, optional(text))  # axis of a maximum intensity projection
+    isosurface: float | None = setting(None, optional(finite_number))  # a fraction of the range of values
 
     @property
     def given(self) -> tuple[str, ...]:

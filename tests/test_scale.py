@@ -6,9 +6,10 @@ from conftest import field
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.ndimage import gaussian_filter
 
 import fftool
-from fftool import EncodingConfig, NetworkConfig, Signal, TrainingConfig, search_scale
+from fftool import EncodingConfig, NetworkConfig, Signal, TrainingConfig, fit, search_scale
 from fftool.checkpoint.reading import describe
 from fftool.errors import SettingError
 from fftool.evaluation import assess
@@ -252,3 +253,30 @@ def test_refuses_a_checkpoint_whose_scale_is_not_its_search(photo, tmp_path):
     rewrite(tmp_path / "a.st", tmp_path / "b.st", config={"encoding.scale": 3.0})
     with pytest.raises(fftool.FFToolError, match=r"invalid scale 3: expected .*, which its search came to"):
         describe(tmp_path / "b.st")
+
+
+@pytest.mark.parametrize(("goal", "cycles"), [("resize", 1.0), ("detail", 1.6)])
+def test_tiles_of_three_axes_follow_the_change_along_each(goal, cycles):
+    """By numpy: cycles per tile, times the power of 2/3 of the mean difference over the geometric mean of all three."""
+    samples = np.random.default_rng(0).random((32, 40, 48, 1))
+    samples = 255 * gaussian_filter(samples, (1, 2, 4, 0), mode="wrap")
+    signal = Signal(samples.astype(np.uint8), axes=("t", "y", "x"))
+    change = np.array([np.abs(np.diff(signal.samples.astype(float), axis=axis)).mean() for axis in range(3)])
+    shares = (change / np.cbrt(change.prod())) ** (2 / 3)
+    found = scales_of_tiles(signal, goal)
+    assert found == pytest.approx(cycles / 16 * (shares * signal.shape)[::-1], rel=0.06)  # two digits
+    assert found[0] / 48 < found[1] / 40 < found[2] / 32
+
+
+def test_axis_without_change_has_a_quarter_of_the_mean_scale():
+    still = np.repeat(np.random.default_rng(0).integers(0, 255, (1, 32, 32, 1), np.uint8), 32, axis=0)
+    x, y, t = scales_of_tiles(Signal(still, axes=("t", "y", "x")), "resize")
+    assert x == pytest.approx(y, rel=0.1)
+    assert x == pytest.approx(2, rel=0.1)  # a cycle in each of two tiles
+    assert t == pytest.approx(0.5, rel=0.1)
+
+
+def scales_of_tiles(signal, goal):
+    """σ in coordinate order, with tiles of 16×16×16."""
+    network, encoding = NetworkConfig(tile=16, hidden=8), EncodingConfig(scale_for=goal)
+    return next(fit(signal, encoding, network, TrainingConfig(epochs=1))).network.config.encoding.scale

@@ -19,6 +19,7 @@ from fftool.cli import terminal
 from fftool.cli.jobs import Result
 from fftool.cli.output import Output
 from fftool.config import (
+    BY_CHANGE,
     BY_SAMPLES,
     DEEP,
     Config,
@@ -135,6 +136,8 @@ def describe_search(encoding: Encoding, search: ScaleSearch) -> str:
     """How σ was chosen, in a few words."""
     if search.method == BY_SAMPLES:
         return f"chosen for {encoding.scale_for} by the number of samples, as tiles have room for each"
+    if search.method == BY_CHANGE:
+        return f"chosen for {encoding.scale_for} by the tiles, and how fast the signal changes along each axis"
     return (
         f"chosen for {encoding.scale_for}: mean frequency {search.frequency:.3g} cycles per side, "
         f"at {search.rate:.3g} samples per side"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import pi, prod, sqrt
+from math import exp, log, pi, prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,21 @@ def estimate_frequency(signal: Signal, held_out: Split | None, capacity: float) 
         rate=rate * length / signal.n_samples ** (1 / dimensions),
         n_samples=len(examined.index),
     )
+
+
+def relative_frequencies(signal: Signal, held_out: Split | None) -> tuple[float, ...]:
+    """Mean frequency along each axis, in array order, relative to their geometric mean; in cycles per sample.
+
+    It is proportional to the mean difference of neighbouring samples. An axis along which the signal does not change
+    has 0, and no part in the mean.
+    """
+    if held_out is not None and held_out.grid is not None:
+        return relative_frequencies(Signal(signal.samples[held_out.grid], signal.axes), None)
+    examined = _Examined(signal, held_out, 1)
+    changes = [_mean_size(examined.difference(*examined.pairs(axis))) for axis in range(len(signal.shape))]
+    logs = [log(change) for change in changes if change]
+    mean = exp(sum(logs) / len(logs)) if logs else 1.0
+    return tuple(change / mean for change in changes)
 
 
 def _mean_size(difference: NDArray[np.float64]) -> float:
