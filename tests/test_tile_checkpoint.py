@@ -448,8 +448,9 @@ def test_train_json(run, photo_path, photo, tmp_path):
     assert report["psnr"] == pytest.approx(-10 * np.log10(np.square(original - rendered).mean()))
 
 
-def test_tiles_without_hidden_layers_have_no_units(run, photo_path):
-    done = run("train", photo_path, *TINY, "--layers", 0)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_tiles_without_hidden_layers_have_no_units(run, photo_path, precision):
+    done = run("train", photo_path, *TINY, "--layers", 0, "--precision", precision)
     assert re.search(r"4x3 of 16x16 pixels, margin 4$", done.stdout, re.MULTILINE), done.stdout
 
 

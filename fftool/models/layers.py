@@ -123,7 +123,9 @@ def tile_logits(layers: Sequence[Layer], features: Tensor, inputs: list[Tensor] 
     """
     first, *others = layers
     n_tiles, outputs, _ = first.weight.shape
-    flat = torch.addmm(first.bias.view(-1, 1), first.weight.flatten(0, 1), features.t())
+    bias, weight = first.bias.view(-1, 1), first.weight.flatten(0, 1)
+    same = weight.dtype == bias.dtype  # unless it is the last layer too, as linear has it
+    flat = torch.addmm(bias, weight, features.t()) if same else torch.mm(weight, features.t()) + bias
     x = flat.view(n_tiles, outputs, -1)
     for layer in others:
         x.relu_()
