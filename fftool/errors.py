@@ -206,7 +206,7 @@ class LargeFileError(MediaError):
     """A file whose signal is too large to be read."""
 
 
-Limit = Literal["suffix", "bits", "channels", "alpha", "size", "memory", "quality", "package"]
+Limit = Literal["suffix", "bits", "channels", "alpha", "size", "memory", "quality", "values", "package"]
 
 
 class FormatError(FFToolError):
@@ -215,6 +215,14 @@ class FormatError(FFToolError):
     def __init__(self, limit: Limit, problem: str) -> None:
         super().__init__(problem)
         self.limit = limit
+
+
+class FormatPackageError(FormatError):
+    """A format that takes a package to write which is not installed. It is part of that extra of fftool."""
+
+    def __init__(self, problem: str, package: str, extra: str = "formats") -> None:
+        super().__init__("package", problem)
+        self.package, self.extra = package, extra
 
 
 class CheckpointError(FileError):

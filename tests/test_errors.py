@@ -55,6 +55,7 @@ EXAMPLES = [
         errors.FormatError(limit, "JPEG holds 8 bits per channel, not 16")
         for limit in get_args(inspect.signature(errors.FormatError, eval_str=True).parameters["limit"].annotation)
     ),
+    errors.FormatPackageError("OpenEXR takes the package OpenEXR to write", "OpenEXR"),
     errors.NotACheckpointError("a.st", "not a whole safetensors file"),
     errors.NewerCheckpointError("a.st", "has checkpoint format 3"),
     errors.InconsistentCheckpointError("a.st", "has an invalid config"),

@@ -340,12 +340,12 @@ def test_info_describes_a_signal_with_one_axis(run, model):
 
 
 def test_checkpoint_of_an_unregistered_medium_is_described_and_refused(run, model, wave_path, unregistered):
-    unknown = (1, "model.st: unknown medium 'samples': expected one of audio, image")
+    unknown = (1, "model.st: unknown medium 'samples': expected one of audio, volume, image")
     fails(run("render", model), *unknown)
     fails(run("render", model, "-o", "-"), *unknown)
     fails(run("encode-viz", "--model", model), *unknown)
     fails(run("train", wave_path, "--resume", model, "--epochs", 99), *unknown)
-    fails(run("train", wave_path), 1, "wave.npy: not an image of a known format")
+    fails(run("train", wave_path), 1, "wave.npy: holds an array of 240, expected three axes")
     assert json.loads(run("info", model, "--json").stdout)["config"]["signal"]["medium"] == "samples"
 
 
@@ -406,7 +406,7 @@ def test_unreadable_files_raise_errors(tmp_path):
 def test_media_are_found_by_name():
     assert media.get().name == media.get("image").name == "image"
     assert media.get("samples").name == "samples"
-    with pytest.raises(FFToolError, match="unknown medium 'clip': expected one of samples, audio, image"):
+    with pytest.raises(FFToolError, match="unknown medium 'clip': expected one of samples, audio, volume, image"):
         media.get("clip")
 
 
@@ -418,8 +418,8 @@ def test_media_are_found_by_the_config_of_a_signal():
     assert media.of(config("image", "y", "x")).name == "image"
     with pytest.raises(FFToolError, match="the axes are x: expected y, x for the medium 'image'"):
         media.of(config("image", "x"))
-    with pytest.raises(FFToolError, match="unknown medium 'volume'"):
-        media.of(config("volume", "z", "y", "x"))
+    with pytest.raises(FFToolError, match="unknown medium 'film'"):
+        media.of(config("film", "t", "y", "x"))
 
 
 def test_registered_medium_is_asked_first_and_replaces_one_of_its_name(monkeypatch, photo_path):
@@ -431,7 +431,7 @@ def test_registered_medium_is_asked_first_and_replaces_one_of_its_name(monkeypat
     assert media.recognize(photo_path).name == "grey"
     media.register("grey", SamplesMedium)
     assert media.recognize(photo_path).name == "image"
-    assert list(media._MEDIA) == ["grey", "samples", "audio", "image"]
+    assert list(media._MEDIA) == ["grey", "samples", "audio", "volume", "image"]
 
 
 def test_suffixes_are_those_of_all_media():

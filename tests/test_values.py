@@ -197,7 +197,9 @@ def test_refuses_grey_light_in_a_radiance_file(run, tmp_path):
 def test_missing_package_to_write_is_named(run, model_path, monkeypatch):
     monkeypatch.setattr("fftool.media.image.formats.find_spec", lambda name: None)
     done = run("render", model_path, "-o", "out.exr")
-    assert "error: OpenEXR takes the package OpenEXR to write\nhint: pipx inject fftool OpenEXR" in done.stderr
+    assert (
+        "error: OpenEXR takes the package OpenEXR to write\nhint: install it: pipx inject fftool OpenEXR" in done.stderr
+    )
 
 
 @pytest.mark.parametrize("data", [rgbe_encode(LIGHT), b"#?RADIANCE\n\n-Y 100000 +X 100000\n", b"#?RADIANCE\n\n\n"])

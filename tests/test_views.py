@@ -92,7 +92,7 @@ def test_files_of_a_series_are_one_signal(run, parts, tmp_path, names):
 
 
 def test_file_is_read_as_the_medium_that_is_named(run, parts):
-    fails(run("train", parts / "0.npy"), 1, "0.npy: not an image of a known format")
+    fails(run("train", parts / "0.npy"), 1, "0.npy: holds an array of 40, expected three axes")
     done = run("train", parts / "0.npy", "--as", "series", *FAST)
     assert done.returncode == 0, done.stderr
     assert shape_of(run, "model.st") == [40]

@@ -54,7 +54,8 @@ MEMORY_HINTS = {
 FORMAT_HINTS = {
     "suffix": "name a file with one of these suffixes",
     "bits": "use --bits with one of these, or a .tiff file",
-    "package": 'pipx inject fftool OpenEXR, or pip install "fftool[formats]"',
+    "values": "use a .tiff or .npy file",
+    "package": "use a file of another format",
     "channels": "use a .tiff or .png file, or save the channels one by one",
     "alpha": "use a .png, .tiff, .webp or .avif file",
     "size": "use a smaller --size, or a .tiff file",
@@ -65,6 +66,10 @@ FORMAT_HINTS = {
 
 def _memory_hint(error: OutOfMemoryError) -> str:
     return MEMORY_HINTS[error.work]
+
+
+def _installation_hint(error: errors.MissingPackageError | errors.FormatPackageError) -> str:
+    return f'install it: pipx inject fftool {error.package}, or pip install "fftool[{error.extra}]"'
 
 
 def _format_hint(error: FormatError) -> str:
@@ -128,10 +133,9 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.UnsupportedFileError: lambda error: (
         f"save it as a {_simple_formats(error, 'plain PNG or TIFF with one image')} first"
     ),
-    errors.MissingPackageError: lambda error: (
-        f'install it: pipx inject fftool {error.package}, or pip install "fftool[{error.extra}]"'
-    ),
+    errors.MissingPackageError: _installation_hint,
     errors.LargeFileError: "make a smaller copy of it first",
+    errors.FormatPackageError: _installation_hint,
     FormatError: _format_hint,
     errors.NotACheckpointError: "copy the file again if it was a checkpoint; fftool train makes a new one",
     errors.NewerCheckpointError: "upgrade fftool with pipx upgrade fftool, or train from scratch",

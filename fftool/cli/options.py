@@ -234,6 +234,27 @@ Crop = Annotated[
         show_default="all of it",
     ),
 ]
+volume_option = partial(typer.Option, rich_help_panel="Volumes and shapes")
+Slice = Annotated[
+    str | None,
+    volume_option(
+        "--slice", metavar="AXIS=PLACE", help="An image of one slice: z=0.5 is in the middle.", show_default="none"
+    ),
+]
+Planes = Annotated[bool, volume_option("--planes", help="An image of the three slices through the middle.")]
+Mip = Annotated[
+    str | None,
+    volume_option("--mip", metavar="x|y|z", help="An image of the highest values along an axis.", show_default="none"),
+]
+Isosurface = Annotated[
+    float | None,
+    volume_option(
+        "--isosurface",
+        metavar="LEVEL",
+        help="A mesh around what is above a level: 0.5 is halfway from the lowest value to the highest.",
+        show_default="none",
+    ),
+]
 Medium = Annotated[
     str | None,
     typer.Option(

@@ -43,7 +43,14 @@ OPTIONS: dict[type, dict[str, Any]] = {
     },
 }
 NAMES = [name for part in OPTIONS.values() for name in part]
-VIEW_OPTIONS: dict[str, Any] = {"size": options.Size, "crop": options.Crop}
+VIEW_OPTIONS: dict[str, Any] = {
+    "size": options.Size,
+    "crop": options.Crop,
+    "slice": options.Slice,
+    "planes": options.Planes,
+    "mip": options.Mip,
+    "isosurface": options.Isosurface,
+}
 
 
 def with_training_options(command: Callable[..., None]) -> Callable[..., None]:

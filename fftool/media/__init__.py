@@ -35,8 +35,14 @@ def _audio() -> Medium:
     return AudioMedium()
 
 
+def _volume() -> Medium:
+    from fftool.media.volume.medium import VolumeMedium
+
+    return VolumeMedium()
+
+
 # Asked in this order, so that images come last: they take every file, and say what is wrong with it.
-_MEDIA: dict[str, Callable[[], Medium]] = {"audio": _audio, DEFAULT_MEDIUM: _image}
+_MEDIA: dict[str, Callable[[], Medium]] = {"audio": _audio, "volume": _volume, DEFAULT_MEDIUM: _image}
 
 
 def register(name: str, factory: Callable[[], Medium]) -> None:

@@ -218,7 +218,7 @@ class Medium(ABC):
     def format_of(self, path: Path) -> Format:
         """Format that a path's suffix names. Raises FormatError if it names none."""
         for each in self.formats:
-            if path.suffix.lower() in each.suffixes:
+            if path.name.lower().endswith(each.suffixes):
                 return each
         expected = f"one of {', '.join(self.suffixes)}"
         raise FormatError("suffix", f"{path}: no suffix of a known {self.noun} format: expected {expected}")

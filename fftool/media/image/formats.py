@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from fftool.config import DEFAULT_QUALITY, MAX_METADATA
-from fftool.errors import FormatError
+from fftool.errors import FormatError, FormatPackageError
 from fftool.media.base import Format
 
 MAX_WHOLE_PIXELS = 100_000_000  # 300 MB of RGB, and an encoder may need as much again
@@ -51,7 +51,7 @@ class ImageFormat(Format):
             held = " or ".join(map(str, self.channels)) if len(self.channels) < 3 else f"up to {max(self.channels)}"
             raise FormatError("channels", f"{self.name} holds {held} channels, not {channels}")
         if self.package and find_spec(self.package) is None:
-            raise FormatError("package", f"{self.name} takes the package {self.package} to write")
+            raise FormatPackageError(f"{self.name} takes the package {self.package} to write", self.package)
         if not self.streams and is_large(shape):
             problem = f"{self.name} is encoded in memory, up to {MAX_WHOLE_PIXELS:,} pixels, not {width}x{height}"
             raise FormatError("memory", problem)

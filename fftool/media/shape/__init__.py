@@ -1,0 +1,1 @@
+"""Shapes: surfaces of solids, as meshes of triangles."""

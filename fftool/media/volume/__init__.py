@@ -1,0 +1,1 @@
+"""Volumes: scans and other samples in space."""
