@@ -72,6 +72,7 @@ MAX_MU = 1e12  # of light: far beyond any camera's range
 MAX_METADATA = 2**20  # bytes: a checkpoint's header has room for it, as base64
 DEFAULT_MEDIUM = "image"
 DEFAULT_QUALITY = 95  # of images in lossy formats, up to 100
+MAX_RATE = 1e6  # frames per second
 MAX_SCALE = 1e9  # far above the Nyquist frequency of any signal, and below the overflow of a phase
 
 CHECK_SIGMA = number(f"a positive number up to {MAX_SCALE:g}, one for each axis, or 'auto'", MAX_SCALE, inclusive=True)
@@ -529,6 +530,9 @@ class ViewOptions(Settings):
 
     size: str | None = setting(None, optional(text))
     crop: str | None = setting(None, optional(text))
+    fps: float | None = setting(None, optional(number("a positive number of frames per second", MAX_RATE)))
+    time_range: str | None = setting(None, optional(text))  # of a clip: 1s..3s
+    frame: float | None = setting(None, optional(finite_number))  # of a clip, from 0
     slice: str | None = setting(None, optional(text))  # of a volume: its axis and its place, z=0.5
     planes: bool = setting(False, flag)  # the middle slices of a volume
     mip: str | None = setting(None, optional(text))  # axis of a maximum intensity projection

@@ -76,10 +76,10 @@ def test_rejects_a_truncated_16_bit_tiff(run, tmp_path):
     fails(run("train", "a.tif"), 1, "a.tif: damaged")
 
 
-def test_rejects_an_animation(run, tmp_path):
+def test_rejects_an_animation_as_an_image(run, tmp_path):
     frames = [Image.new("RGB", (8, 8), (i, 0, 0)) for i in (0, 90, 180)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    fails(run("train", "a.gif"), 1, "a.gif: holds 3 images, expected one")
+    fails(run("train", "a.gif", "--as", "image"), 1, "a.gif: holds 3 images, expected one")
 
 
 @pytest.mark.parametrize(

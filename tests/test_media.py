@@ -340,7 +340,7 @@ def test_info_describes_a_signal_with_one_axis(run, model):
 
 
 def test_checkpoint_of_an_unregistered_medium_is_described_and_refused(run, model, wave_path, unregistered):
-    unknown = (1, "model.st: unknown medium 'samples': expected one of audio, volume, image")
+    unknown = (1, "model.st: unknown medium 'samples': expected one of audio, volume, clip, image")
     fails(run("render", model), *unknown)
     fails(run("render", model, "-o", "-"), *unknown)
     fails(run("encode-viz", "--model", model), *unknown)
@@ -406,8 +406,8 @@ def test_unreadable_files_raise_errors(tmp_path):
 def test_media_are_found_by_name():
     assert media.get().name == media.get("image").name == "image"
     assert media.get("samples").name == "samples"
-    with pytest.raises(FFToolError, match="unknown medium 'clip': expected one of samples, audio, volume, image"):
-        media.get("clip")
+    with pytest.raises(FFToolError, match="unknown medium 'film': expected one of samples, audio, volume, clip, image"):
+        media.get("film")
 
 
 def test_media_are_found_by_the_config_of_a_signal():
@@ -431,7 +431,7 @@ def test_registered_medium_is_asked_first_and_replaces_one_of_its_name(monkeypat
     assert media.recognize(photo_path).name == "grey"
     media.register("grey", SamplesMedium)
     assert media.recognize(photo_path).name == "image"
-    assert list(media._MEDIA) == ["grey", "samples", "audio", "volume", "image"]
+    assert list(media._MEDIA) == ["grey", "samples", "audio", "volume", "clip", "image"]
 
 
 def test_suffixes_are_those_of_all_media():

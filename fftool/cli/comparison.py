@@ -96,8 +96,8 @@ class Comparison:
         outputs, written = self.outputs, list[Path]()
         try:
             if outputs.curves:
-                lines = [Curve(each.name, each.quality, each.history) for each in results.outcomes]
-                curves(lines, self._title(results)).save(outputs.curves)
+                lines = [Curve(each.name, each.quality, each.history, self._profile(each)) for each in results.outcomes]
+                curves(lines, self._title(results), self.medium.profile_unit).save(outputs.curves)
                 written.append(outputs.curves)
             searched = [each.config.encoding for each in results.outcomes if each.config and each.scale_search]
             if outputs.explanation and searched:
@@ -131,6 +131,9 @@ class Comparison:
         size = self.medium.describe_size(self.signal.shape)
         return sheet(previews(self.signal.samples), self.signal.source, size, entries, title)
 
+    def _profile(self, outcome: Outcome) -> tuple[float, ...]:
+        return self.medium.profile(self.signal.samples, outcome.samples)
+
     def _title(self, results: Results) -> str:
         count = len(results.outcomes)
         title = f"{self.signal.source}: {count} variant{'s' if count > 1 else ''}"
@@ -154,7 +157,9 @@ class Comparison:
             {
                 "image": str(self.file),
                 "output": str(self.outputs.sheet) if self.outputs.sheet in written else None,
-                "variants": [outcome_json(outcome) for outcome in results.outcomes],
+                "variants": [
+                    outcome_json(each, self._profile(each), self.medium.profile_unit) for each in results.outcomes
+                ],
                 "failed": [{"name": name, "error": str(error)} for name, error in results.failures.items()],
             }
         )

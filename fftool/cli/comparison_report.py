@@ -17,14 +17,19 @@ from fftool.files import readable_name, replacing
 from fftool.sweep.outcome import Measure, Outcome, are_comparable, best
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """All figures of one variant, and the history of its training."""
+def outcome_json(outcome: Outcome, profile: Sequence[float], unit: str) -> dict[str, Any]:
+    """All figures of one variant, the history of its training, and the PSNR of each part, if these have a unit."""
     search = outcome.config.encoding.search if outcome.config else None
-    return _row(outcome) | {
-        "exact": list(outcome.quality.exact),
-        "scale_search": search_json(search, outcome.scale_seconds),
-        "history": [asdict(epoch) for epoch in outcome.history],
-    }
+    parts = {f"psnr_of_{unit}s": [finite(psnr) for psnr in profile]} if unit else {}
+    return (
+        _row(outcome)
+        | parts
+        | {
+            "exact": list(outcome.quality.exact),
+            "scale_search": search_json(search, outcome.scale_seconds),
+            "history": [asdict(epoch) for epoch in outcome.history],
+        }
+    )
 
 
 def write_csv(path: Path, outcomes: Sequence[Outcome]) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from fftool import errors, media
 from fftool.config import DEFAULT_MEDIUM
 from fftool.errors import FFToolError, FileError, FormatError, OutOfMemoryError, SettingError, WriteError, shown_path
+from fftool.media.base import Medium
 
 Hint = str | Callable[[Any], str]
 
@@ -78,10 +79,19 @@ def _format_hint(error: FormatError) -> str:
 
 def _simple_formats(error: errors.MediaError, of_images: str) -> str:
     """Formats that are read in any case, for a file of that name."""
-    suffix = error.path.suffix.lower()
-    readers = (medium for name in media.names() if suffix in (medium := media.get(name)).readable_suffixes)
-    reader = next(readers, None)  # images come first, as clips may have their suffixes too
-    return of_images if reader is None or reader.name == DEFAULT_MEDIUM else reader.simple_format
+    medium = _medium_by_name(error.path)
+    return of_images if medium.name == DEFAULT_MEDIUM else medium.simple_format
+
+
+def _medium_by_name(path: Path) -> Medium:
+    """The medium of a file by its suffix: that of images if it is unknown, or one that animations have too."""
+    name = path.name.lower()
+    readers = (medium for each in media.names() if name.endswith((medium := media.get(each)).readable_suffixes))
+    return next(readers, media.get())
+
+
+def _reduction_hint(error: errors.LargeFileError) -> str:
+    return _medium_by_name(error.path).reduction.format(path=shlex.quote(str(error.path)))
 
 
 def _url_hint(path: Path) -> str:
@@ -134,7 +144,7 @@ HINTS: dict[type[FFToolError], Hint] = {
         f"save it as a {_simple_formats(error, 'plain PNG or TIFF with one image')} first"
     ),
     errors.MissingPackageError: _installation_hint,
-    errors.LargeFileError: "make a smaller copy of it first",
+    errors.LargeFileError: _reduction_hint,
     errors.FormatPackageError: _installation_hint,
     FormatError: _format_hint,
     errors.NotACheckpointError: "copy the file again if it was a checkpoint; fftool train makes a new one",

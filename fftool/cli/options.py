@@ -234,6 +234,28 @@ Crop = Annotated[
         show_default="all of it",
     ),
 ]
+clip_option = partial(typer.Option, rich_help_panel="Clips")
+FPS = Annotated[
+    float | None, clip_option("--fps", metavar="NUMBER", help="Frames per second.", show_default="as trained")
+]
+TimeRange = Annotated[
+    str | None,
+    clip_option(
+        "--time-range",
+        metavar="START..END",
+        help="A part in seconds, frames or percent: 1s..3s, 10..20, 50%..",
+        show_default="all of it",
+    ),
+]
+Frame = Annotated[
+    float | None,
+    clip_option(
+        "--frame",
+        metavar="NUMBER",
+        help="An image of one frame, from 0; 17.5 is between two of them.",
+        show_default="none",
+    ),
+]
 volume_option = partial(typer.Option, rich_help_panel="Volumes and shapes")
 Slice = Annotated[
     str | None,

@@ -46,6 +46,9 @@ NAMES = [name for part in OPTIONS.values() for name in part]
 VIEW_OPTIONS: dict[str, Any] = {
     "size": options.Size,
     "crop": options.Crop,
+    "fps": options.FPS,
+    "time_range": options.TimeRange,
+    "frame": options.Frame,
     "slice": options.Slice,
     "planes": options.Planes,
     "mip": options.Mip,

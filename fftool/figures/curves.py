@@ -42,12 +42,15 @@ class Curve:
     name: str
     quality: Quality  # at the end
     history: Sequence[Point] = ()
+    profile: Sequence[float] = ()  # PSNR (dB) of each part: of the frames of a clip
 
 
 @styled
-def curves(lines: Sequence[Curve], title: str) -> Page:
-    """PSNR of each network against epochs and against seconds."""
-    page = Page(11, max(4.6, 1 + 0.5 * len(lines)))  # the legend has up to three lines of text for each
+def curves(lines: Sequence[Curve], title: str, unit: str = "") -> Page:
+    """PSNR of each network against epochs and against seconds, and that of each part of the signal, such as a frame."""
+    has_profiles = any(line.profile for line in lines)
+    height = 8.0 if has_profiles else 4.6
+    page = Page(11, max(height, 1 + 0.5 * len(lines)))  # the legend has up to three lines of text for each
     page.title(0.6, 0.22, title)
     epochs, seconds = (page.axes(x, 0.75, 3.4, 3.2) for x in (0.7, 4.75))
     for i, line in enumerate(lines):
@@ -58,13 +61,27 @@ def curves(lines: Sequence[Curve], title: str) -> Page:
         axes.grid()
     epochs.xaxis.set_major_locator(MaxNLocator(integer=True))
     epochs.set_ylabel("PSNR over each epoch (dB)")
+    if has_profiles:
+        _draw_profiles(page.axes(0.7, 4.75, 7.45, 2.6), lines, unit)
     held_out = any(point.holdout_psnr is not None for line in lines for point in line.history)
     _draw_legend(page, epochs, has_thin_lines=held_out)
     return page
 
 
+def _style(i: int) -> dict[str, Any]:
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i // len(COLOURS) % len(LINES)]}
+
+
+def _draw_profiles(axes: Axes, lines: Sequence[Curve], unit: str) -> None:
+    for i, line in enumerate(lines):
+        axes.plot(line.profile, **_style(i))
+    axes.set(xlabel=unit, ylabel=f"PSNR of each {unit} (dB)", xlim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid()
+
+
 def _draw_curve(axes: Axes, i: int, line: Curve, x: Sequence[float]) -> None:
-    style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i // len(COLOURS) % len(LINES)]}
+    style = _style(i)
     label = f"{shortened(line.name, NAME_LENGTH)}\n{quality_text(line.quality)}"
     if line.history:
         marker = MARKERS[i % len(MARKERS)] if len(line.history) <= MARKED_EPOCHS else ""

@@ -35,6 +35,12 @@ def _audio() -> Medium:
     return AudioMedium()
 
 
+def _clip() -> Medium:
+    from fftool.media.clip.medium import ClipMedium
+
+    return ClipMedium()
+
+
 def _volume() -> Medium:
     from fftool.media.volume.medium import VolumeMedium
 
@@ -42,7 +48,7 @@ def _volume() -> Medium:
 
 
 # Asked in this order, so that images come last: they take every file, and say what is wrong with it.
-_MEDIA: dict[str, Callable[[], Medium]] = {"audio": _audio, "volume": _volume, DEFAULT_MEDIUM: _image}
+_MEDIA: dict[str, Callable[[], Medium]] = {"audio": _audio, "volume": _volume, "clip": _clip, DEFAULT_MEDIUM: _image}
 
 
 def register(name: str, factory: Callable[[], Medium]) -> None:

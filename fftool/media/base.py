@@ -131,6 +131,8 @@ class Medium(ABC):
     unit: ClassVar[str] = "samples"  # what the user calls its samples
     short_unit: ClassVar[str] = "samples"  # the same in a narrow column
     simple_format: ClassVar[str] = "file of another format"  # that is read in any case
+    reduction: ClassVar[str] = "make a smaller copy of it first"  # of a file that is too large
+    profile_unit: ClassVar[str] = ""  # what the user calls a part along the first axis, where each has a PSNR: frame
     view_options: ClassVar[tuple[str, ...]] = ("size", "crop")  # of `ViewOptions`: those that its signals have
 
     @abstractmethod
@@ -199,6 +201,13 @@ class Medium(ABC):
     def ssim(self, reference: Samples, samples: Samples) -> float | None:
         """Mean SSIM over the planes of two signals; None where there are none, or they are too small for its window."""
         return metrics.ssim(reference, samples) if reference.ndim > 2 else None
+
+    def profile(self, reference: Samples, samples: Samples) -> tuple[float, ...]:
+        """PSNR (dB) of each part along the first axis, where the user is to see that; empty otherwise."""
+        if not self.profile_unit:
+            return ()
+        pairs = zip(self.visible(reference), self.visible(samples), strict=True)
+        return tuple(metrics.psnr(before[None], after[None]) for before, after in pairs)
 
     @property
     def suffixes(self) -> tuple[str, ...]:

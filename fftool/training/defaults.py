@@ -42,13 +42,17 @@ def expected_epochs(training: TrainingConfig, n_samples: int) -> float:
     return TILE_RATE * training.seconds / n_samples if training.seconds else training.epochs
 
 
-def tile_batch_size(n_samples: int, epochs: float) -> int:
+def tile_batch_size(n_samples: int, epochs: float, n_axes: int = 2) -> int:
     """Samples in a step of each tile that trains on so many, in multiples of 32: 128 for 32×32, 256 for 64×64.
 
     Below 30 epochs it falls with their root, as there would be too few steps. After one epoch on tiles of 64×64, 64
     reach 23.4 dB and 256 only 17.9; after 5 on tiles of 32×32, 64 reach 29.7 and 128 only 28.0. (A photo of 768×512.)
+
+    With three axes there are more samples, and time is short: 384 for 16×16×16, and at least 256. On parts of two
+    clips, 256 to 512 reach the most in a time for 7 to 11 epochs, 2 dB more than 128, whose steps take almost as long.
     """
-    size = 4 * isqrt(n_samples) * min(max(sqrt(epochs / LONG_EPOCHS), 0.25), 1)
+    factor, least = (6, 2 / 3) if n_axes > 2 else (4, 0.25)
+    size = factor * isqrt(n_samples) * min(max(sqrt(epochs / LONG_EPOCHS), least), 1)
     return min(max(32 * round(size / 32), 32), 4096)
 
 
@@ -96,7 +100,8 @@ def resolve_defaults(
     decay: Schedule
     if network.tile:
         epochs = expected_epochs(training, n_samples)
-        size = training.batch_size or tile_batch_size(training_size(network.tile, training.holdout), epochs)
+        n_trained = training_size(network.tile, training.holdout)
+        size = training.batch_size or tile_batch_size(n_trained, epochs, len(network.tile))
         rate, decay = tile_learning_rate(training.optimizer, epochs), "linear"
     else:
         size = training.batch_size or batch_size(training.optimizer, n_samples)

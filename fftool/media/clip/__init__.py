@@ -1,0 +1,1 @@
+"""Clips: video, animations and numbered frames."""
