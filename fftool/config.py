@@ -497,6 +497,8 @@ class TrainingResult(Settings):
     psnr: float | None = setting(None, optional(figure), "PSNR")
     ssim: float | None = setting(None, optional(finite_number), "SSIM")
     holdout_psnr: float | None = setting(None, optional(figure), "held-out PSNR")
+    iou: float | None = setting(None, optional(finite_number), "IoU")  # of a shape, at points in all of its box
+    near_iou: float | None = setting(None, optional(finite_number), "IoU near the surface")
     # To the start of an epoch, with a smaller step, after a loss that was not finite.
     rollbacks: int = setting(0, integer(0, MAX_COUNT), "number of rollbacks")
 
@@ -536,6 +538,8 @@ class ViewOptions(Settings):
     slice: str | None = setting(None, optional(text))  # of a volume: its axis and its place, z=0.5
     planes: bool = setting(False, flag)  # the middle slices of a volume
     mip: str | None = setting(None, optional(text))  # axis of a maximum intensity projection
+    simplify: float | None = setting(None, optional(number("a fraction up to 1, such as 0.1", 1, inclusive=True)))
+    largest: bool = setting(False, flag)  # of the pieces of a mesh
     isosurface: float | None = setting(None, optional(finite_number))  # a fraction of the range of values
 
     @property

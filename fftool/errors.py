@@ -202,6 +202,16 @@ class MissingPackageError(MediaError):
         self.package, self.extra = package, extra
 
 
+class OpenMeshError(MediaError):
+    """A surface with holes, which has no inside: `n_edges` are not shared by two triangles."""
+
+    def __init__(self, path: str | Path, n_edges: int) -> None:
+        super().__init__(
+            path, f"is open: {n_edges:,} of its edges are not shared by two triangles, expected a closed surface"
+        )
+        self.n_edges = n_edges
+
+
 class LargeFileError(MediaError):
     """A file whose signal is too large to be read."""
 

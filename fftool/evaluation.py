@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from time import perf_counter
 
+import torch
+
 from fftool import media, metrics
 from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig, TrainingResult
 from fftool.errors import SignalError
@@ -12,11 +14,13 @@ from fftool.holdout import split
 from fftool.metrics import Quality
 from fftool.models.capacity import resolve_network
 from fftool.models.network import CoordinateMLP
+from fftool.occupancy import TestPoints
 from fftool.rendering import Callback, no_callback, render
 from fftool.signal import Samples, Signal, check_signal
 from fftool.tiling import balanced_sides
 from fftool.training.trainer import Progress, fit
 
+POINTS_AT_ONCE = 2**14
 SAMPLES_MEASURED = 2**16  # of a part that is evaluated to know how long the whole will take
 
 
@@ -39,6 +43,8 @@ def record(progress: Progress, quality: Quality) -> TrainingResult:
         psnr=quality.psnr,
         ssim=quality.ssim,
         holdout_psnr=quality.holdout_psnr,
+        iou=quality.iou,
+        near_iou=quality.near_iou,
     )
     return result
 
@@ -47,7 +53,7 @@ def evaluation_seconds(signal: Signal, encoding: EncodingConfig, network: Networ
     """Time that `evaluate` will take, from its time for a part of the signal and a new network."""
     sized, encoding = resolve_network(signal.config, encoding, network, TrainingConfig())
     corner = tuple(map(slice, balanced_sides(signal.shape, SAMPLES_MEASURED)))
-    part = replace(signal, samples=signal.samples[corner], spacing=())
+    part = replace(signal, samples=signal.samples[corner], spacing=(), test_points=None)
     alike = NetworkConfig(hidden=sized.hidden, layers=sized.layers, tile=sized.tile or "none", margin=sized.margin)
     new = next(fit(part, replace(encoding, scale=1.0), alike, TrainingConfig(epochs=1))).network
     assess(new, part)  # which imports what it needs
@@ -72,4 +78,12 @@ def assess(network: CoordinateMLP, signal: Signal, callback: Callback = no_callb
     held_out = split(signal.shape, training.holdout, training.seed) if is_same_grid else None
     medium = media.get(signal.medium)
     quality = metrics.compare(medium.visible(signal.samples), medium.visible(samples), held_out, medium.ssim)
-    return samples, quality
+    return samples, replace(quality, **_test(network, signal.test_points)) if signal.test_points else quality
+
+
+def _test(network: CoordinateMLP, points: TestPoints) -> dict[str, float]:
+    """Figures of a shape at points that it was not trained on."""
+    with torch.inference_mode():
+        parts = torch.from_numpy(points.coordinates).to(network.device).split(POINTS_AT_ONCE)
+        occupancy = torch.cat([network(part)[:, 0] for part in parts]).numpy(force=True)
+    return {"iou": points.iou(occupancy, near=False), "near_iou": points.iou(occupancy, near=True)}

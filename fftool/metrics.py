@@ -117,6 +117,8 @@ class Quality:
     psnr: float
     ssim: float | None
     holdout_psnr: float | None = None
+    iou: float | None = None  # of a shape, at points in all of its box
+    near_iou: float | None = None  # at points near its surface
 
     @property
     def exact(self) -> tuple[str, ...]:

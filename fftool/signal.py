@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fftool.config import CHECK_AXES, DEFAULT_MEDIUM, SignalConfig, ValueRange, check_bits
 from fftool.errors import SettingError, SignalError, SizeError
+from fftool.occupancy import TestPoints
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -27,7 +28,8 @@ class Signal:
     """Samples with shape (…, y, x, channels), uint8 or uint16 in any byte order, and their origin.
 
     `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. `source` is the
-    name or path of its file, if it has one; `values`, `spacing` and `metadata` are those of `SignalConfig`. Raises
+    name or path of its file, if it has one; `values`, `spacing` and `metadata` are those of `SignalConfig`. A shape has
+    points that test a network beside the samples. Raises
     SignalError for anything but such an array: another dtype, no samples, or not one axis for each name in `axes`; and
     SettingError for what a checkpoint cannot hold.
     """
@@ -39,6 +41,7 @@ class Signal:
     values: ValueRange | None = None
     spacing: tuple[float, ...] = ()
     metadata: Mapping[str, bytes] = field(default_factory=dict)
+    test_points: TestPoints | None = None
 
     def __post_init__(self) -> None:
         axes = tuple(self.axes) if isinstance(self.axes, str) else self.axes

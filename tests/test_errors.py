@@ -51,6 +51,7 @@ EXAMPLES = [
     errors.UnsupportedFileError("a.gif", "holds 3 images"),
     errors.MissingPackageError("a.heic", "needs the package pillow-heif", "pillow-heif"),
     errors.LargeFileError("a.png", "too large"),
+    errors.OpenMeshError("a.stl", 3),
     *(
         errors.FormatError(limit, "JPEG holds 8 bits per channel, not 16")
         for limit in get_args(inspect.signature(errors.FormatError, eval_str=True).parameters["limit"].annotation)

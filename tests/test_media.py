@@ -340,7 +340,7 @@ def test_info_describes_a_signal_with_one_axis(run, model):
 
 
 def test_checkpoint_of_an_unregistered_medium_is_described_and_refused(run, model, wave_path, unregistered):
-    unknown = (1, "model.st: unknown medium 'samples': expected one of audio, volume, clip, image")
+    unknown = (1, "model.st: unknown medium 'samples': expected one of audio, volume, clip, shape, image")
     fails(run("render", model), *unknown)
     fails(run("render", model, "-o", "-"), *unknown)
     fails(run("encode-viz", "--model", model), *unknown)
@@ -406,7 +406,9 @@ def test_unreadable_files_raise_errors(tmp_path):
 def test_media_are_found_by_name():
     assert media.get().name == media.get("image").name == "image"
     assert media.get("samples").name == "samples"
-    with pytest.raises(FFToolError, match="unknown medium 'film': expected one of samples, audio, volume, clip, image"):
+    with pytest.raises(
+        FFToolError, match="unknown medium 'film': expected one of samples, audio, volume, clip, shape, image"
+    ):
         media.get("film")
 
 
@@ -431,7 +433,7 @@ def test_registered_medium_is_asked_first_and_replaces_one_of_its_name(monkeypat
     assert media.recognize(photo_path).name == "grey"
     media.register("grey", SamplesMedium)
     assert media.recognize(photo_path).name == "image"
-    assert list(media._MEDIA) == ["grey", "samples", "audio", "volume", "clip", "image"]
+    assert list(media._MEDIA) == ["grey", "samples", "audio", "volume", "clip", "shape", "image"]
 
 
 def test_suffixes_are_those_of_all_media():

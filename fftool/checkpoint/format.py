@@ -118,6 +118,8 @@ class ResultDocument(_Document):
     psnr: float | None = None  # null where it is exact
     ssim: float | None = None
     holdout_psnr: float | None = None
+    iou: float | UnsetType = UNSET  # of shapes alone
+    near_iou: float | UnsetType = UNSET
     retreats: int = 0
     exact: tuple[str, ...] | UnsetType = UNSET  # absent where nothing is, and in files of earlier versions
 
@@ -370,6 +372,8 @@ def _result_document(result: TrainingResult, training: TrainingSettings) -> Resu
         psnr=psnr,
         ssim=result.ssim,
         holdout_psnr=holdout_psnr,
+        iou=UNSET if result.iou is None else result.iou,
+        near_iou=UNSET if result.near_iou is None else result.near_iou,
         retreats=result.rollbacks,
         exact=result.exact if result.exact or unmeasured else UNSET,
     )
@@ -388,6 +392,8 @@ def _result(document: ResultDocument, training: TrainingSettings) -> TrainingRes
         steps=document.steps,
         loss=document.loss,
         ssim=document.ssim,
+        iou=None if document.iou is UNSET else document.iou,
+        near_iou=None if document.near_iou is UNSET else document.near_iou,
         rollbacks=document.retreats,
         **figures,
     )

@@ -30,7 +30,7 @@ from fftool.files import new_folder
 from fftool.media.base import Medium
 from fftool.scale.spectrum import radial_spectrum
 from fftool.signal import Samples, Signal
-from fftool.sweep.outcome import Outcome, best
+from fftool.sweep.outcome import Measure, Outcome, best
 from fftool.sweep.runner import Results, Source, Sweep, VariantCallback
 from fftool.training.trainer import Progress
 
@@ -120,7 +120,8 @@ class Comparison:
     def _sheet(self, results: Results) -> Page:
         outcomes, previews = results.outcomes, self.medium.previews
         any_held_out = any(each.quality.holdout_psnr is not None for each in outcomes)
-        starred = best(outcomes, "holdout_psnr" if any_held_out else "psnr")
+        measure: Measure = "iou" if self.signal.test_points else "holdout_psnr" if any_held_out else "psnr"
+        starred = best(outcomes, measure)
         entries = [
             Entry(each.name, each.quality, previews(each.samples), previews(rendered), each in starred)
             for each, rendered in zip(outcomes, self._renderings(outcomes), strict=True)

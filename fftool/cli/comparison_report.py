@@ -11,7 +11,7 @@ from typing import Any
 
 from fftool.cli import terminal
 from fftool.cli.output import Output
-from fftool.cli.reports import describe_search, scale_json, search_json
+from fftool.cli.reports import describe_search, scale_json, search_json, shape_json
 from fftool.config import finite, format_psnr
 from fftool.files import readable_name, replacing
 from fftool.sweep.outcome import Measure, Outcome, are_comparable, best
@@ -52,6 +52,7 @@ def _row(outcome: Outcome) -> dict[str, Any]:
         "psnr": finite(quality.psnr),
         "ssim": quality.ssim,
         "holdout_psnr": finite(quality.holdout_psnr),
+        **shape_json(quality),
         "seconds": outcome.seconds,
         "parameters": config.n_parameters if config else None,
         "bytes": outcome.bytes,
@@ -63,13 +64,15 @@ def _row(outcome: Outcome) -> dict[str, Any]:
 def show_outcomes(outcomes: Sequence[Outcome], output: Output) -> None:
     """Table of the figures that users read, with the best of each measure marked, and how each σ was chosen."""
     measures: dict[str, Measure] = {"PSNR\n(dB)": "psnr", "SSIM": "ssim", "held-out\nPSNR (dB)": "holdout_psnr"}
+    if any(outcome.quality.iou is not None for outcome in outcomes):
+        measures = {"IoU": "iou", "IoU near\nthe surface": "near_iou"}
     columns = {"variant": [outcome.name for outcome in outcomes]}
     marked = {}
     for name, measure in measures.items():
         values = [getattr(outcome.quality, measure) for outcome in outcomes]
         if all(value is None for value in values):
             continue
-        text = "{:.4f}".format if measure == "ssim" else format_psnr
+        text = "{:.4f}".format if measure in ("ssim", "iou", "near_iou") else format_psnr
         columns[name] = ["-" if value is None else text(value).removesuffix(" dB") for value in values]
         top = best(outcomes, measure)
         marked[name] = [i for i, outcome in enumerate(outcomes) if outcome in top]

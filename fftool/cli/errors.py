@@ -144,6 +144,7 @@ HINTS: dict[type[FFToolError], Hint] = {
         f"save it as a {_simple_formats(error, 'plain PNG or TIFF with one image')} first"
     ),
     errors.MissingPackageError: _installation_hint,
+    errors.OpenMeshError: "close its holes first, in Blender, in MeshLab (Close Holes) or by pymeshfix",
     errors.LargeFileError: _reduction_hint,
     errors.FormatPackageError: _installation_hint,
     FormatError: _format_hint,

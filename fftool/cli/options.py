@@ -277,6 +277,13 @@ Isosurface = Annotated[
         show_default="none",
     ),
 ]
+Simplify = Annotated[
+    float | None,
+    volume_option(
+        "--simplify", metavar="FRACTION", help="Keep that fraction of the triangles of a mesh.", show_default="all"
+    ),
+]
+Largest = Annotated[bool, volume_option("--largest", help="Keep only the largest piece of a mesh.")]
 Medium = Annotated[
     str | None,
     typer.Option(

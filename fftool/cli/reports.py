@@ -34,6 +34,7 @@ from fftool.interrupts import exit_code
 from fftool.models.capacity import SAMPLES_PER_PARAMETER, TILE_SIDES
 
 if TYPE_CHECKING:
+    from fftool.metrics import Quality
     from fftool.signal import Signal
     from fftool.training.trainer import Progress
 
@@ -63,6 +64,7 @@ class TrainingReport:
             "psnr": finite(outcome.psnr),
             "ssim": outcome.ssim,
             "holdout_psnr": finite(outcome.holdout_psnr),
+            **shape_json(outcome),
             "exact": list(outcome.exact),
             "loss": outcome.loss,
             "seconds": progress.seconds if progress else None,
@@ -157,6 +159,8 @@ def scale_json(scale: Iterable[float]) -> float | list[float] | None:
 
 def quality_rows(result: TrainingResult, config: Config) -> dict[str, str]:
     """PSNR and SSIM as users read them; signals with a single axis have no SSIM."""
+    if result.iou is not None:
+        return {"IoU": f"{result.iou:.4f}, and {result.near_iou:.4f} near the surface"}
     holdout = config.training.holdout
     reason = "no 7×7 window fits" if holdout in ("none", "lattice") else "the trained samples form no grid"
     rows = {"PSNR": _psnr_text(result.psnr)}
@@ -165,6 +169,11 @@ def quality_rows(result: TrainingResult, config: Config) -> dict[str, str]:
     if holdout != "none":
         rows["held-out PSNR"] = _psnr_text(result.holdout_psnr)
     return rows
+
+
+def shape_json(figures: TrainingResult | Quality) -> dict[str, float | None]:
+    """The figures that only shapes have."""
+    return {} if figures.iou is None else {"iou": figures.iou, "near_iou": figures.near_iou}
 
 
 def note_capacity(config: Config) -> None:

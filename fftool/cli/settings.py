@@ -53,6 +53,8 @@ VIEW_OPTIONS: dict[str, Any] = {
     "planes": options.Planes,
     "mip": options.Mip,
     "isosurface": options.Isosurface,
+    "simplify": options.Simplify,
+    "largest": options.Largest,
 }
 
 

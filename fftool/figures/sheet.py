@@ -212,7 +212,9 @@ def entry_text(entry: Entry) -> str:
 
 
 def quality_text(quality: Quality) -> str:
-    """PSNR and SSIM, and on a second line the held-out PSNR; "exact" alone if all samples are."""
+    """PSNR and SSIM, and on a second line the held-out PSNR; "exact" alone if all samples are; the IoU of a shape."""
+    if quality.iou is not None:
+        return f"IoU {quality.iou:.4f},\nnear the surface {quality.near_iou:.4f}"
     if is_exact(quality):
         return "exact"
     parts = [f"PSNR {format_psnr(quality.psnr)}"] + ([] if quality.ssim is None else [f"SSIM {quality.ssim:.4f}"])

@@ -47,8 +47,20 @@ def _volume() -> Medium:
     return VolumeMedium()
 
 
+def _shape() -> Medium:
+    from fftool.media.shape.medium import ShapeMedium
+
+    return ShapeMedium()
+
+
 # Asked in this order, so that images come last: they take every file, and say what is wrong with it.
-_MEDIA: dict[str, Callable[[], Medium]] = {"audio": _audio, "volume": _volume, "clip": _clip, DEFAULT_MEDIUM: _image}
+_MEDIA: dict[str, Callable[[], Medium]] = {
+    "audio": _audio,
+    "volume": _volume,
+    "clip": _clip,
+    "shape": _shape,
+    DEFAULT_MEDIUM: _image,
+}
 
 
 def register(name: str, factory: Callable[[], Medium]) -> None:

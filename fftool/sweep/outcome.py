@@ -27,7 +27,7 @@ from fftool.signal import Samples, Signal
 from fftool.training.history import Epoch
 from fftool.training.trainer import Progress, fit
 
-Measure = Literal["psnr", "ssim", "holdout_psnr"]
+Measure = Literal["psnr", "ssim", "holdout_psnr", "iou", "near_iou"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

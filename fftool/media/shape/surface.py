@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +19,8 @@ from fftool.media.base import Bands, Format, Medium
 from fftool.media.volume.geometry import Affine, world_map
 from fftool.signal import Samples, Signal, assemble
 
-PACKAGE, EXTRA = "trimesh", "mesh"
+PACKAGE, SIMPLIFICATION, EXTRA = "trimesh", "fast_simplification", "mesh"
+PACKAGES = {PACKAGE: PACKAGE, SIMPLIFICATION: "fast-simplification"}  # by the module that they have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +34,9 @@ class MeshFormat(Format):
         super().check(shape, bits, quality)
         if shape[-1] > 1:
             raise FormatError("channels", f"a surface is that of one channel, not of {shape[-1]}")
-        if find_spec(PACKAGE) is None:
-            raise FormatPackageError(f"{self.name} takes the package {PACKAGE} to write", PACKAGE, EXTRA)
+        for module, package in PACKAGES.items():
+            if find_spec(module) is None:
+                raise FormatPackageError(f"{self.name} takes the package {package} to write", package, EXTRA)
 
 
 FORMATS = (
@@ -61,8 +64,9 @@ class SurfaceMedium(Medium):
     noun = "surface"
     unit = short_unit = "voxels"
 
-    def __init__(self, level: float) -> None:
-        self.level = level
+    def __init__(self, level: float, simplify: float | None = None, largest: bool = False) -> None:
+        """Keep a fraction of the triangles, and only the largest piece, if asked for."""
+        self.level, self.simplify, self.largest = level, simplify, largest
 
     def recognizes(self, path: Path, start: bytes) -> bool:
         return False
@@ -91,7 +95,9 @@ class SurfaceMedium(Medium):
         file.write(_encoded(self._mesh(samples, signal), "glb"))
 
     def _mesh(self, samples: NDArray[Any], signal: SignalConfig | None) -> Mesh:
-        return isosurface(samples[..., 0], self.level, world_map(signal))
+        mesh = isosurface(samples[..., 0], self.level, world_map(signal))
+        mesh = largest_piece(mesh) if self.largest else mesh
+        return simplified(mesh, self.simplify) if self.simplify else mesh
 
 
 def isosurface(values: NDArray[Any], level: float, affine: Affine) -> Mesh:
@@ -116,6 +122,27 @@ def isosurface(values: NDArray[Any], level: float, affine: Affine) -> Mesh:
     world = indices @ affine[:3, :3].T + affine[:3, 3]
     is_mirrored = np.linalg.det(affine[:3, :3]) < 0
     return Mesh(world, faces[:, ::-1] if is_mirrored else faces)
+
+
+def largest_piece(mesh: Mesh) -> Mesh:
+    """The connected part of a mesh with the most triangles."""
+    with uninterrupted():
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+    edges = np.concatenate([mesh.faces[:, :2], mesh.faces[:, 1:]])
+    graph = coo_array((np.ones(len(edges), bool), tuple(edges.T)), shape=(len(mesh.vertices),) * 2)
+    pieces = connected_components(graph, directed=False)[1][mesh.faces[:, 0]]
+    faces = mesh.faces[pieces == np.bincount(pieces).argmax()]
+    used, renumbered = np.unique(faces, return_inverse=True)
+    return Mesh(mesh.vertices[used], renumbered.reshape(-1, 3))
+
+
+def simplified(mesh: Mesh, fraction: float) -> Mesh:
+    """A mesh with about that fraction of the triangles, by quadric edge collapse (Garland and Heckbert, 1997)."""
+    simplify = import_module(SIMPLIFICATION).simplify
+    vertices, faces = simplify(mesh.vertices.astype(np.float32), mesh.faces.astype(np.int32), 1 - fraction)
+    return Mesh(np.asarray(vertices, np.float64), np.asarray(faces, np.int64))
 
 
 def _closed(values: NDArray[Any], level: float) -> NDArray[np.float32]:

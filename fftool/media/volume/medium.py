@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from fftool.config import SignalConfig, ViewOptions
 from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
-from fftool.media.base import Bands, Medium, Preview, View, read_values
+from fftool.media.base import Bands, Format, Medium, Preview, View, read_values
 from fftool.media.image.formats import READABLE_SUFFIXES
 from fftool.media.image.medium import read_image
 from fftool.media.volume.formats import FORMATS, TIFF, VolumeFormat
@@ -33,12 +33,12 @@ class VolumeMedium(Medium):
 
     name = "volume"
     axes = ("z", "y", "x")
-    formats = FORMATS
+    formats: ClassVar[Sequence[Format]] = FORMATS
     noun = "volume"
     unit = "voxels"
     short_unit = "vx"
     simple_format = ".npy file of one array with three axes, z, y and x"
-    view_options = ("size", "crop", *SLICES)
+    view_options = ("size", "crop", *SLICES, "simplify", "largest")
 
     def recognizes(self, path: Path, start: bytes) -> bool:
         return _format(path, start) is not None
@@ -142,7 +142,7 @@ class VolumeMedium(Medium):
             return views.planes_view(signal, options, region)
         grid = self.view_grid(signal, options)
         if options.isosurface is not None:
-            return views.surface_view(signal, grid, options.isosurface)
+            return views.surface_view(signal, options, grid, options.isosurface)
         return View(self, resampled(signal, grid), (grid,))
 
     def natural_shape(self, signal: SignalConfig, region: Region | None) -> tuple[float, ...]:

@@ -80,11 +80,13 @@ def planes_view(signal: SignalConfig, options: ViewOptions, region: Region | Non
     return _image_view(signal, grids, size, combine, "planes")
 
 
-def surface_view(signal: SignalConfig, grid: Grid, level: float) -> View:
+def surface_view(signal: SignalConfig, options: ViewOptions, grid: Grid, level: float) -> View:
     """The surface at a level, a fraction of the range of values."""
     if not 0 < level < 1:
         raise SettingError("isosurface", level, "a fraction of the range of values between 0 and 1, such as 0.5")
-    return View(SurfaceMedium(level), resampled(signal, grid), (grid,), name="surface")
+    return View(
+        SurfaceMedium(level, options.simplify, options.largest), resampled(signal, grid), (grid,), name="surface"
+    )
 
 
 def _image_view(
