@@ -15,6 +15,7 @@ from skimage.metrics import structural_similarity
 
 import fftool
 from fftool import Signal, media
+from fftool.config import SignalConfig
 from fftool.errors import DamagedFileError, FFToolWarning, FormatError, LargeFileError, MediaError, UnsupportedFileError
 from fftool.media.clip import decoded
 from fftool.media.clip.timing import constant, milliseconds
@@ -190,6 +191,17 @@ def test_constant_rates(starts, end, likely, rate, index):
     timing = constant(starts, end, likely)
     assert timing.rate == pytest.approx(rate, rel=1e-6)
     assert timing.index == index
+
+
+def test_gif_keeps_a_rate_that_hundredths_of_a_second_do_not_hold(tmp_path):
+    samples = np.random.default_rng(0).integers(0, 255, (60, 8, 8, 3)).astype(np.uint8)
+    described = SignalConfig(
+        axes=("t", "y", "x"), shape=(60, 8, 8), channels=3, bits=8, medium="clip", spacing=(1 / 30, 1, 1)
+    )
+    media.get("clip").write(tmp_path / "a.gif", samples.shape, iter([samples.reshape(-1, 8, 3)]), signal=described)
+    signal = media.open(tmp_path / "a.gif")
+    assert len(signal.samples) == 60
+    assert 1 / signal.spacing[0] == pytest.approx(30, rel=0.01)
 
 
 def test_durations_lose_no_time():
@@ -484,6 +496,25 @@ def test_bad_file_is_refused(run, tmp_path, name):
         media.open(tmp_path / name)
     fails(run("train", name, *TINY), 1, f"error: {name}: ", problem)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_video_that_ends_before_its_index_does_is_refused(tmp_path):
+    """Its index comes first, as in downloads, and FFmpeg decodes what there is of the rest."""
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as output:
+        stream = output.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for i in range(60):
+            noise = np.random.default_rng(i).integers(0, 255, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(noise, "rgb24")
+            frame.pts = i
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    assert len(media.open(path).samples) == 60
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DamagedFileError, match="damaged: the video is cut short"):
+        media.open(path)
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7])

@@ -59,7 +59,7 @@ def encode(
     file: BinaryIO, kind: str, frames: Iterator[Samples], n_frames: int, rate: float, quality: int | None
 ) -> None:
     """Write frames with shape (y, x, channels), uint8, as an animation that repeats for ever."""
-    durations: Any = milliseconds(n_frames, rate)
+    durations: Any = milliseconds(n_frames, rate, step=10 if kind == "GIF" else 1)  # GIF counts hundredths of a second
     options: dict[str, Any] = {"disposal": 2} if kind == "GIF" else {}  # or a transparent frame shows the last one
     if quality is not None:
         options |= {"quality": quality, **({"lossless": True} if kind == "WEBP" and quality == 100 else {})}

@@ -58,7 +58,7 @@ def as_fraction(rate: float) -> Fraction:
     return Fraction(rate).limit_denominator(LARGEST_DENOMINATOR)
 
 
-def milliseconds(n_frames: int, rate: float) -> list[int]:
-    """Duration of each frame in whole milliseconds, such that no time is lost over all."""
-    ends = [round(1000 * i / rate) for i in range(n_frames + 1)]
-    return [max(1, end - start) for start, end in pairwise(ends)]
+def milliseconds(n_frames: int, rate: float, step: int = 1) -> list[int]:
+    """Duration of each frame in milliseconds, a multiple of `step`, such that no time is lost over all."""
+    ends = [step * round(1000 * i / rate / step) for i in range(n_frames + 1)]
+    return [max(step, end - start) for start, end in pairwise(ends)]

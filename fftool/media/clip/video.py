@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fftool.errors import MissingPackageError, UnsupportedFileError
+from fftool.errors import DamagedFileError, MissingPackageError, UnsupportedFileError
 from fftool.interrupts import uninterrupted
 from fftool.media.clip.decoded import Frames, check_size, note, stacked, timed
 from fftool.media.clip.timing import as_fraction, constant
@@ -90,7 +90,7 @@ def decode(path: Path) -> Frames:
         count = stream.frames or length * float(stream.average_rate or 0)
         check_size(path, count, context.width, context.height, 3)
         times: list[tuple[float, float]] = []
-        frames = stacked(path, _frames(av, container, stream, times))
+        frames = stacked(path, _frames(path, container, stream, times))
         likely = float(stream.average_rate) if stream.average_rate else None
         if container.streams.audio:
             note(path, "its sound is left out")
@@ -111,10 +111,11 @@ def _package(path: Path) -> ModuleType:
     return av
 
 
-def _frames(av: ModuleType, container: Any, stream: Any, times: list[tuple[float, float]]) -> Iterator[NDArray[Any]]:
+def _frames(path: Path, container: Any, stream: Any, times: list[tuple[float, float]]) -> Iterator[NDArray[Any]]:
     """Frames as they are shown; start and duration of each, in seconds, are added to `times`."""
+    av = import_module(PACKAGE)
     reformat = _reformatter(av)
-    for frame in _decoded(av, container, stream):
+    for frame in _decoded(path, av, container, stream):
         base = float(frame.time_base or 0)
         start = frame.pts * base if frame.pts is not None else (times[-1][0] + times[-1][1] if times else 0.0)
         times.append((start, (frame.duration or 0) * base))
@@ -128,15 +129,17 @@ def _reformatter(av: ModuleType) -> Any:
     return partial(av.video.reformatter.VideoReformatter().reformat, interpolation=int(flags.BICUBIC | exact))
 
 
-def _decoded(av: ModuleType, container: Any, stream: Any) -> Iterator[Any]:
+def _decoded(path: Path, av: ModuleType, container: Any, stream: Any) -> Iterator[Any]:
+    """Frames as they are stored. Raises DamagedFileError where a file ends before its index does."""
     stream.thread_type = "AUTO"
     has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
-    if not has_alpha or stream.codec_context.name not in ALPHA_DECODERS:
-        yield from container.decode(stream)
-        return
-    decoder = av.CodecContext.create(ALPHA_DECODERS[stream.codec_context.name], "r")
-    decoder.extradata = stream.codec_context.extradata
+    decoder = stream.codec_context
+    if has_alpha and decoder.name in ALPHA_DECODERS:
+        decoder = av.CodecContext.create(ALPHA_DECODERS[decoder.name], "r")
+        decoder.extradata = stream.codec_context.extradata
     for packet in container.demux(stream):
+        if packet.is_corrupt and stream.frames:  # a stream without an index may begin and end anywhere
+            raise DamagedFileError(path, "damaged: the video is cut short")
         yield from decoder.decode(packet)
 
 
