@@ -458,6 +458,29 @@ def test_unfinished_run_on_a_clip_resumes_with_the_same_bytes(run, tmp_path):
 # files that are refused
 
 
+def hdr_video():
+    return video(frames(), pixels="yuv420p10le", colorspace=9, color_trc=16)
+
+
+def song_with_a_cover():
+    """Whose one image is attached to it."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as output:
+        track = output.add_stream("aac", rate=48_000, layout="mono")
+        cover = output.add_stream("mjpeg", rate=1)
+        cover.height, cover.width, cover.pix_fmt = HEIGHT, WIDTH, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        output.start_encoding()
+        image = av.VideoFrame.from_ndarray(frames()[0], format="rgb24").reformat(format="yuvj420p")
+        output.mux(cover.encode(image))
+        output.mux(cover.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate = 48_000
+        output.mux(track.encode(silence))
+        output.mux(track.encode())
+    return file.getvalue()
+
+
 def only_sound():
     file = io.BytesIO()
     with av.open(file, "w", format="mp4") as output:
@@ -481,6 +504,8 @@ def without_frames():
 
 BAD = {
     "sound.mp4": (only_sound, UnsupportedFileError, "has no video, expected a stream of frames"),
+    "song.mp4": (song_with_a_cover, UnsupportedFileError, "has no video, expected a stream of frames"),
+    "hdr.mp4": (hdr_video, UnsupportedFileError, "is HDR video (PQ or HLG), expected one of standard range"),
     "empty.mkv": (without_frames, DamagedFileError, "damaged: it"),
     "short.mp4": (lambda: video(frames())[:600], DamagedFileError, "damaged: it cannot be decoded"),
     "noise.mp4": (lambda: b"\0\0\0\x18ftypisom" + bytes(range(256)) * 9, DamagedFileError, "damaged: it cannot"),

@@ -358,7 +358,10 @@ def test_target_is_of_what_is_seen():
 
 
 def test_time_is_shared_out_over_the_groups(photo, monkeypatch):
-    """By a clock that each step advances by a second: 5, 5 and 2 of 12 tiles take 25, 25 and 10 of 60 seconds."""
+    """By a clock that each step advances by a second: 5, 5 and 2 of 12 tiles take 25, 25 and 9 of 60 seconds.
+
+    The first step of all counts for none of these; the others have a second less to share.
+    """
     grouped(monkeypatch, 5)
     now = [0.0]
     monkeypatch.setattr("fftool.training.trainer.perf_counter", lambda: now[0])
@@ -371,10 +374,31 @@ def test_time_is_shared_out_over_the_groups(photo, monkeypatch):
 
     monkeypatch.setattr(TileStep, "__call__", timed)
     progress = last(start(photo, seconds=60, epochs=1))
-    assert [taken.count(n) for n in (5, 2)] == [50, 10]
+    assert [taken.count(n) for n in (5, 2)] == [1 + 25 + 25, 9]
     assert (progress.seconds, progress.done, progress.step) == (60, 1, 60)
-    assert progress.epochs == 2  # of the last group
+    assert progress.epochs == 1  # of the last group, and most of another
     assert fftool.evaluate(progress, photo).psnr > 10
+
+
+def test_saving_takes_its_time_from_all_groups(photo, monkeypatch):
+    """Once, for as long as a group has: 30 of 60 seconds are left to share then."""
+    grouped(monkeypatch, 4)
+    now, taken, step = [0.0], [], TileStep.__call__
+    monkeypatch.setattr("fftool.training.trainer.perf_counter", lambda: now[0])
+
+    def timed(self, index, rate):
+        now[0] += 1
+        return step(self, index, rate)
+
+    monkeypatch.setattr(TileStep, "__call__", timed)
+    for progress in start(photo, seconds=60, epochs=1):
+        taken.append(progress.tiles.start)
+        if progress.step == 5:
+            now[0] += 30
+    first, second, third = (taken.count(begin) for begin in (0, 4, 8))
+    assert first == pytest.approx(21, abs=1)
+    assert second == pytest.approx(5, abs=1)
+    assert third == pytest.approx(5, abs=1)
 
 
 def test_group_that_took_too_long_leaves_the_others_a_step_each(photo, monkeypatch):

@@ -181,6 +181,9 @@ class _Trainer:
         self.groups.step.restore(run.optimizer)
         self.start = perf_counter() - position.seconds
         self._set_position(position)
+        left = training.seconds - position.scale_seconds  # shared out over the tiles
+        self.share_begin, self.share = position.scale_seconds + left * self._fraction_before, left * self._fraction
+        self.is_warm = False
         self.samples_before = self._n_samples
         self.seconds_before = position.seconds if self.samples_before else 0.0
         self.rollback = run.rollback or self._snapshot()
@@ -201,6 +204,8 @@ class _Trainer:
                     break
                 is_over = self._finish_group()
                 yield self.progress()
+                if self.network.tiles:
+                    self._leave_out(perf_counter() - self.start - self.position.seconds)  # such as for saving
                 if is_over:
                     break
 
@@ -250,9 +255,7 @@ class _Trainer:
         if at.finished:
             return 1.0
         if training.is_timed:
-            seconds = training.seconds - at.scale_seconds  # shared out over the tiles
-            begin = at.scale_seconds + seconds * self._fraction_before
-            return min(max((at.seconds - begin) / max(seconds * self._fraction, 1e-9), 0.0), 1.0)
+            return min(max((at.seconds - self.share_begin) / max(self.share, 1e-9), 0.0), 1.0)
         steps = at.epoch * self.steps_per_epoch + math.ceil(at.n_visited / training.batch_size)
         return min(1.0, steps / (training.epochs * self.steps_per_epoch))
 
@@ -285,12 +288,19 @@ class _Trainer:
         self.position = replace(
             at, step=at.step + 1, n_visited=at.n_visited + len(index), seconds=perf_counter() - self.start
         )
+        if self.network.tiles and not self.is_warm:
+            self._leave_out(self.position.seconds - at.seconds)  # what a first step loads may take longer than a share
+            self.is_warm = True
         if not self.is_finite(self.sums):
             return False
         is_sound = not (self._epoch_is_over or self._group_done == 1) or self._is_sound(index)
         if is_sound and self._epoch_is_over:
             self._record_epoch()
         return is_sound
+
+    def _leave_out(self, seconds: float) -> None:
+        """Count some time for none of the share of this group of tiles. The groups behind it make up for it."""
+        self.share_begin += seconds
 
     @property
     def _epoch_is_over(self) -> bool:
@@ -327,6 +337,9 @@ class _Trainer:
         self.groups.begin(complete.n_tiles)
         self.group_start, self.best = at.seconds, None
         self._set_position(begin)
+        self.share_begin = at.seconds
+        n_left = self.groups.n_tiles - self.groups.tiles.start
+        self.share = (self.training.seconds - at.seconds) * len(self.groups.tiles) / n_left
         self.rollback = self._snapshot()
         return True
 

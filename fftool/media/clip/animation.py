@@ -19,7 +19,7 @@ from fftool.pipes import content
 from fftool.signal import Samples
 
 FORMATS = ("GIF", "WEBP", "PNG", "AVIF")
-DEFAULT_DURATION = 100  # ms, of frames that have none, as browsers show them
+SHORTEST_DURATION, DEFAULT_DURATION = 10, 100  # ms: browsers show frames that are shorter as long as those without any
 
 
 def recognizes(path: Path, start: bytes) -> bool:
@@ -51,7 +51,8 @@ def _frames(image: Image.Image, durations: list[float]) -> Iterator[NDArray[Any]
     for i in range(getattr(image, "n_frames", 1)):
         image.seek(i)
         image.load()
-        durations.append((image.info.get("duration") or DEFAULT_DURATION) / 1000)
+        duration = image.info.get("duration") or 0
+        durations.append((duration if duration > SHORTEST_DURATION else DEFAULT_DURATION) / 1000)
         yield np.asarray(image.convert("RGBA"))
 
 

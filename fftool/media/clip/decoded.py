@@ -58,7 +58,7 @@ def timed(path: Path, frames: list[NDArray[Any]], timing: Timing) -> Frames:
     for t, i in enumerate(timing.index):
         samples[t] = frames[i]
         if not timing.is_resampled:
-            frames[i] = frames[i][:0]  # or there would be two of each in memory
+            frames[i] = np.empty(0, samples.dtype)  # or there would be two of each in memory
     if timing.is_resampled:
         note(path, f"its frame rate varies, and is {timing.rate:.4g} per second here")
     return Frames(without_alpha(samples), timing.rate)

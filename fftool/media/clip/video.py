@@ -31,6 +31,7 @@ SIGNATURES = (
 )  # fmt: skip
 STREAM_SUFFIXES = (".ts", ".mts", ".m2ts")  # of MPEG transport streams, whose signature is one byte
 HD_HEIGHT = 720  # rows from which players take colours without a matrix for those of HDTV
+HDR_TRANSFERS = (16, 18)
 UNSPECIFIED = 2  # matrix of colours
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own ones drop alpha
 
@@ -82,9 +83,7 @@ def decode(path: Path) -> Frames:
     """Frames of the first video stream, in 16 bits where it has more than 8. Warns of sound, which is left out."""
     av = _package(path)
     with av.open(str(content(path))) as container:
-        if not container.streams.video:
-            raise UnsupportedFileError(path, "has no video, expected a stream of frames")
-        stream = container.streams.video[0]
+        stream = _video_stream(path, av, container)
         context = stream.codec_context
         length = float((stream.duration or 0) * stream.time_base) or (container.duration or 0) / av.time_base
         count = stream.frames or length * float(stream.average_rate or 0)
@@ -97,6 +96,20 @@ def decode(path: Path) -> Frames:
     starts = [start for start, _ in times]
     step = 1 / likely if likely else 0.0
     return timed(path, frames, constant(starts, starts[-1] + (times[-1][1] or step), likely))
+
+
+def _video_stream(path: Path, av: ModuleType, container: Any) -> Any:
+    """The first stream that is no picture attached to a song. Raises UnsupportedFileError for none, and for HDR."""
+    cover = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if not streams:
+        raise UnsupportedFileError(path, "has no video, expected a stream of frames")
+    stream = streams[0]
+    if stream.codec_context.color_trc in HDR_TRANSFERS:
+        raise UnsupportedFileError(path, "is HDR video (PQ or HLG), expected one of standard range")
+    if stream.sample_aspect_ratio not in (None, 0, 1):
+        note(path, f"its pixels are not square ({stream.sample_aspect_ratio}), and are shown so here")
+    return stream
 
 
 def _package(path: Path) -> ModuleType:
