@@ -45,7 +45,7 @@ def fftool(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Fit a small network to an image, and render it at any size.
+    """Fit a small network to an image, sound, clip, volume or shape, and render it at any size.
 
     fftool train photo.jpg
 

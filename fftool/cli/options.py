@@ -19,10 +19,10 @@ network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
 file_argument = partial(typer.Argument, show_default=False, readable=False)  # fftool checks files itself
 
-File = Annotated[Path, file_argument(metavar="FILE", help="The image or sound to fit; - is standard input.")]
+File = Annotated[Path, file_argument(metavar="FILE", help="The file to fit; - is standard input.")]
 Files = Annotated[
     list[Path] | None,
-    file_argument(metavar="FILE", help="The image or sound to fit, several, or a folder; - is standard input."),
+    file_argument(metavar="FILE", help="The file to fit, several, or a folder; - is standard input."),
 ]
 Model = Annotated[Path, file_argument(metavar="MODEL", help="The checkpoint to show; - is standard input.")]
 Models = Annotated[
@@ -212,7 +212,7 @@ Size = Annotated[
     typer.Option(
         "--size",
         metavar="WIDTHxHEIGHT",
-        help="Size in pixels, 800 for the longest side alone, or 200%.",
+        help="Size in pixels, 800 for the longest side alone, or 200%; 640x360x120 for a clip or a volume.",
         show_default="the trained size",
     ),
 ]

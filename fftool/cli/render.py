@@ -63,16 +63,21 @@ def render(
     skip_existing: options.SkipExisting = False,
     as_json: options.Json = False,
 ) -> None:
-    """Render a checkpoint at any width and height.
+    """Render a checkpoint at any size.
 
-    The suffix of the output names its format: png, jpg, webp, avif, tiff, bmp, hdr or exr; wav for a
-    sound. A tiff may be larger than memory.
+    The suffix of the output names its format: png, jpg, webp, avif, tiff, bmp, hdr or exr for an image, and wav for a
+    sound; mp4, mov, webm, mkv, gif, webp, png, avif or frames/%04d.png for a clip; tif, npy, nii.gz, nii, nrrd or mrc
+    for a volume; glb, stl, ply or obj for a surface. A tiff of an image may be larger than memory.
 
     A crop without a size is rendered as large as fits into the trained size.
 
     fftool render model.st --size 500x500
 
     fftool render models --size 200% -o images
+
+    fftool render clip.st --fps 60 --time-range 1s..3s -o clip.mp4
+
+    fftool render scan.st --slice z=0.5 -o slice.png
     """
     if bits is not None:
         check_rendered_bits(bits)

@@ -57,7 +57,7 @@ def train(
     *,
     settings: TrainingOptions,
 ) -> None:
-    """Fit a network to an image or a sound and save it as a checkpoint.
+    """Fit a network to an image, sound, clip, volume or shape, and save it as a checkpoint.
 
     Ctrl-C stops early and saves what has been trained.
 
@@ -66,6 +66,8 @@ def train(
     fftool train --resume model.st
 
     fftool train photos -o models --skip-existing
+
+    fftool train frames --as clip
 
     curl -L https://example.org/photo.jpg | fftool train -
     """

@@ -23,6 +23,7 @@ from fftool.holdout import training_size
 
 LONG_EPOCHS = 30  # of tiles, from where on their batches no longer grow
 TILE_RATE = 1e6  # samples per second
+SOLID_STEPS = 300
 EXACT_SAMPLES = 10_000  # below so many, a network comes near to reproducing each sample
 
 
@@ -48,11 +49,14 @@ def tile_batch_size(n_samples: int, epochs: float, n_axes: int = 2) -> int:
     Below 30 epochs it falls with their root, as there would be too few steps. After one epoch on tiles of 64×64, 64
     reach 23.4 dB and 256 only 17.9; after 5 on tiles of 32×32, 64 reach 29.7 and 128 only 28.0. (A photo of 768×512.)
 
-    With three axes there are more samples, and time is short: 384 for 16×16×16, and at least 256. On parts of two
-    clips, 256 to 512 reach the most in a time for 7 to 11 epochs, 2 dB more than 128, whose steps take almost as long.
+    With three axes there are more samples, and time is short: as many as leave SOLID_STEPS steps, from 64 to 384 for
+    16×16×16. On parts of two clips, in a time for 7 to 11 epochs, 256 to 512 are 2 dB better than 128, whose steps take
+    almost as long; on a scan, in one for 3 epochs, 256 are 2 dB worse than 64.
     """
-    factor, least = (6, 2 / 3) if n_axes > 2 else (4, 0.25)
-    size = factor * isqrt(n_samples) * min(max(sqrt(epochs / LONG_EPOCHS), least), 1)
+    if n_axes > 2:
+        size = min(max(n_samples * epochs / SOLID_STEPS, 64), 6 * isqrt(n_samples))
+    else:
+        size = 4 * isqrt(n_samples) * min(max(sqrt(epochs / LONG_EPOCHS), 0.25), 1)
     return min(max(32 * round(size / 32), 32), 4096)
 
 

@@ -55,7 +55,7 @@ class VolumeMedium(Medium):
         if values.dtype == bool:
             values = values.astype(np.uint8)
         return self._signal(
-            path, source_name(path), replace(volume, values=values.astype(values.dtype.newbyteorder("=")))
+            path, source_name(path), replace(volume, values=values.astype(values.dtype.newbyteorder("="), copy=False))
         )
 
     def is_series(self, paths: Sequence[Path]) -> bool:

@@ -14,7 +14,7 @@ from fftool.errors import DamagedFileError, LargeFileError, MissingPackageError,
 from fftool.interrupts import uninterrupted
 from fftool.media.volume.formats import EXTRA, PACKAGES
 
-MAX_VOXELS = 2**30
+MAX_VOXELS = 2**29  # which take 4 GB in float64
 READ_KINDS = "biuf"  # of numpy
 
 
