@@ -1,6 +1,6 @@
 """Clips, volumes and shapes: what `fftool train` reaches on files of your own in a given time.
 
-    python -m benchmarks.media clip.mp4 scan.nii.gz bunny.stl --time 60s
+`python -m benchmarks.media clip.mp4 scan.nii.gz bunny.stl --time 60s`
 """
 
 from __future__ import annotations

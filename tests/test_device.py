@@ -251,7 +251,7 @@ def test_affinity_mask_limits_the_processors(tmp_path, monkeypatch):
     assert available_processors(tmp_path) == 3
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux binds processes to processors")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux binds processes to processors")
 def test_process_bound_to_one_processor_computes_with_one_thread():
     """Bound after torch has counted the processors."""
     program = (

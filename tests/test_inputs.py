@@ -1,5 +1,6 @@
 """Names of inputs on the command line: patterns on Windows, URLs, standard input and pipes."""
 
+import io
 import json
 import os
 import re
@@ -10,7 +11,6 @@ import sys
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -252,7 +252,7 @@ def test_rejects_a_terminal_as_an_input(tmp_path):
     assert "error: standard input: is a terminal, expected a file or a pipe\r\n" in re.sub(r"\x1b\[\d*m", "", shown)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="devices and shells as POSIX has them")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no POSIX devices and shells")
 def test_standard_input_of_a_process(tmp_path, quick_model_path):
     shell = """
         $FFTOOL info - <&-; $FFTOOL info - </dev/zero; $FFTOOL info - </dev/null; $FFTOOL info /dev/zero
@@ -289,7 +289,7 @@ def test_rejects_what_has_no_end(run, photo_path, tmp_path, temporary, monkeypat
 
 
 def test_full_temporary_folder_is_an_error(run, photo_path, temporary, monkeypatch):
-    monkeypatch.setattr("os.fdopen", lambda *_: Path("/dev/full").open("wb", buffering=0))  # noqa: SIM115  # for the command to close
+    monkeypatch.setattr("os.fdopen", lambda *_: io.FileIO("/dev/full", "w"))
     fails(run("train", "-", stdin=photo_path.read_bytes()), 1, f"cannot be copied to {temporary}: No space left")
     assert not list(temporary.iterdir())
 
@@ -313,7 +313,7 @@ def test_trains_on_a_named_pipe(run, photo_path, tmp_path, temporary):
     assert not list(temporary.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no POSIX signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_while_it_waits_for_a_pipe(tmp_path, temporary, photo_path, number, code):
     process = subprocess.Popen([FFTOOL, "train", "-"], cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -328,7 +328,7 @@ def test_stopped_while_it_waits_for_a_pipe(tmp_path, temporary, photo_path, numb
     assert not list(temporary.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no POSIX signals")
 def test_stopped_training_from_a_pipe_says_that_the_file_has_to_be_named(tmp_path, temporary, photo_path):
     command = [FFTOOL, "train", "-", *map(str, QUICK), "--epochs", "1000000", "--save-every", "0.01"]
     with photo_path.open("rb") as photo:

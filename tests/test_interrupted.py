@@ -23,7 +23,7 @@ from fftool.interrupts import interruptible, stop_requests, uninterrupted
 from tests.soak import interrupts as soak
 
 if sys.platform == "win32":
-    pytest.skip("signals as POSIX has them", allow_module_level=True)
+    pytest.skip("Windows has no POSIX signals", allow_module_level=True)
 
 # Sections
 

@@ -257,7 +257,7 @@ def test_error_names_the_work_where_no_block_is_small_enough(model_path, photo, 
     assert (caught.value.work, sizes) == ("training", [1000, 500, 250, 125, 64])
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold to RLIMIT_AS")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to RLIMIT_AS")
 def test_commands_stay_within_2_gb(run_process, photo_path, quick_model_path, tmp_path):
     """A batch and a rendering that would take more at once are done in blocks; a network is refused."""
     import resource

@@ -49,7 +49,7 @@ def assert_shown_in_one_line(output, stem):
     assert all(c.isprintable() for line in output.splitlines() for c in line)
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="hints are for such a shell")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 @pytest.mark.parametrize("stem", ["it's a", "line\nbreak \\x41\t'", os.fsdecode(b"\xff"), "-a"])
 def test_hint_can_be_typed(run, photo_path, tmp_path, stem):
     hint = run("train", photo_path, *QUICK, "-o", f"./{stem}.st").stderr.splitlines()[-1]
@@ -106,7 +106,7 @@ def give_up_privileges():
         ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="root is held back by a call that Linux has")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has the call that holds root back")
 def test_reports_missing_permissions(photo_path, model_path, tmp_path):
     for name, source in (("secret.png", photo_path), ("secret.st", model_path), ("mine.png", photo_path)):
         shutil.copy(source, tmp_path / name)

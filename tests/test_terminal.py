@@ -94,7 +94,7 @@ def descriptors():
     """Number of open file descriptors of this process."""
     folder = Path("/proc/self/fd")
     if not folder.is_dir():
-        pytest.skip("Linux lists the open files of a process")
+        pytest.skip("only Linux lists the open files of a process")
     return lambda: len(list(folder.iterdir()))
 
 

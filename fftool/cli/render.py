@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from math import prod
 from pathlib import Path
 from time import perf_counter
@@ -189,7 +190,7 @@ class Rendering:
     def _network(self, model: Path) -> CoordinateMLP:
         network = load(model)  # first, so that a problem with it is reported before torch is loaded
         with uninterrupted():
-            from fftool import rendering  # noqa: F401  # or else it is imported where Ctrl-C may cut that short
+            import_module("fftool.rendering")  # or else it is imported where Ctrl-C may cut that short
             from fftool.backend.device import select_device, use_threads
 
         use_threads(self.threads or 0)

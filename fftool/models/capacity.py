@@ -24,10 +24,10 @@ from fftool.tiling import TileGrid, balanced_sides, even_tile
 SAMPLES_PER_PARAMETER = 2.5  # of a single network; measured on mosaics of 1.6 to 12.6 megapixels
 # Sides of tiles by the number of axes, and by the number of samples up to which they are. Those with two axes have 12
 # parameters for each sample in tiles of 32×32, 3 in those of 64×64, and 0.8 or fewer beyond; those with three have 3 in
-# tiles of 16×16×16, and 0.4 in those of 32×32×32.
+# tiles of 16×16×16, 0.9 in those of 24×24×24, and 0.4 in those of 32×32×32.
 TILE_SIDES: dict[int, tuple[tuple[float, int], ...]] = {
     2: ((1_500_000, 32), (24_000_000, 64), (160_000_000, 128), (inf, 256)),
-    3: ((12_000_000, 16), (50_000_000, 24), (inf, 32)),
+    3: ((4_000_000, 16), (50_000_000, 24), (inf, 32)),
 }
 MAX_TILE_UNITS = 256
 MOST_PARAMETERS = 150_000_000  # of the tiles of very large signals: 600 MB in a checkpoint

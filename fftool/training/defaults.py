@@ -23,7 +23,7 @@ from fftool.holdout import training_size
 
 LONG_EPOCHS = 30  # of tiles, from where on their batches no longer grow
 TILE_RATE = 1e6  # samples per second
-SOLID_STEPS = 300
+SOLID_STEPS = 200  # of a tile with three axes, at least
 EXACT_SAMPLES = 10_000  # below so many, a network comes near to reproducing each sample
 
 

@@ -10,6 +10,7 @@ from fftool.config import DEFAULT_QUALITY, MAX_METADATA
 from fftool.errors import FormatError, FormatPackageError
 from fftool.media.base import Format
 
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MAX_WHOLE_PIXELS = 100_000_000  # 300 MB of RGB, and an encoder may need as much again
 
 

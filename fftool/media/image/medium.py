@@ -217,12 +217,12 @@ def _encode(
 ) -> None:
     """Write an image to an open file in any format but TIFF."""
     with uninterrupted():
-        import imageio.plugins.pillow  # noqa: F401  # or else `imwrite` imports it
         import imageio.v3 as iio
         from imagecodecs import png_encode
 
         from fftool.media.image import png
 
+        import_module("imageio.plugins.pillow")  # or else `imwrite` imports it
         with suppress(ImportError):
             import_module("pillow_heif")  # or else imageio imports it when it writes, if it is installed
 

@@ -8,12 +8,13 @@ from typing import BinaryIO
 from fftool.errors import DamagedFileError, UnsupportedFileError
 from fftool.media.image import hdr, heif, jxl, pillow, png, raw, tiff
 from fftool.media.image.decoded import Decoded, DecodeError
+from fftool.media.image.formats import TIFF_SIGNATURES
 
 Decoder = Callable[[BinaryIO], Decoded]
 
 DECODERS: dict[tuple[bytes, ...], Decoder] = {
     (png.SIGNATURE,): png.decode,
-    tiff.SIGNATURES: tiff.decode,
+    TIFF_SIGNATURES: tiff.decode,
     jxl.SIGNATURES: jxl.decode,
     raw.SIGNATURES: raw.decode,
     hdr.RADIANCE_SIGNATURES: hdr.decode_radiance,

@@ -22,8 +22,6 @@ from fftool.media.image.exif import Directory, Layout, Value
 from fftool.media.image.metadata import Metadata
 from fftool.signal import Samples
 
-SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
 COLOUR_CHANNELS: dict[int, int] = {  # those without alpha, by colour model
     PHOTOMETRIC.MINISBLACK: 1,
     PHOTOMETRIC.MINISWHITE: 1,

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 
 from fftool.errors import FormatError, FormatPackageError
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Format
+from fftool.media.image.formats import TIFF_SIGNATURES
 
 EXTRA = "volume"  # of fftool, which has the packages below
 
@@ -24,6 +26,7 @@ class VolumeFormat(Format):
     """
 
     module: str
+    signatures: tuple[bytes, ...] = (b"",)  # with which a file may begin
     bits: tuple[int, ...] = (8, 16, 32)
     package: str = ""  # that reads and writes it, where not every installation has it
     held_as: Mapping[str, str] = field(default_factory=dict)
@@ -32,6 +35,10 @@ class VolumeFormat(Format):
     def codec(self) -> ModuleType:
         with uninterrupted():
             return import_module(f"fftool.media.volume.{self.module}")
+
+    def recognizes(self, path: Path, start: bytes) -> bool:
+        """Whether a file, given by its path and its first 16 bytes, is of this format."""
+        return start.startswith(self.signatures) and bool(self.codec.recognizes(path, start))
 
     def check(self, shape: tuple[int, ...], bits: int, quality: int | None = None) -> None:
         """Raise FormatError if the format cannot hold a volume with that shape (z, y, x, channels)."""
@@ -50,18 +57,26 @@ class VolumeFormat(Format):
 
 
 PACKAGES = {"nibabel": "nibabel", "nrrd": "pynrrd", "mrcfile": "mrcfile"}  # by the module that they have
-TIFF = VolumeFormat(name="TIFF", suffixes=(".tif", ".tiff"), module="tiff")
+TIFF = VolumeFormat(name="TIFF", suffixes=(".tif", ".tiff"), module="tiff", signatures=TIFF_SIGNATURES)
 FORMATS = (
     TIFF,
-    VolumeFormat(name="NumPy", suffixes=(".npy",), module="npy"),
+    VolumeFormat(name="NumPy", suffixes=(".npy",), module="npy", signatures=(b"\x93NUMPY",)),
     VolumeFormat(
         name="NIfTI",
         suffixes=(".nii.gz", ".nii"),
         module="nifti",
+        signatures=(b"\x1f\x8b", *(size.to_bytes(4, order) for size in (348, 540) for order in ("little", "big"))),
         package="nibabel",
         held_as={"float16": "float32"},
     ),
-    VolumeFormat(name="NRRD", suffixes=(".nrrd",), module="nrrd", package="nrrd", held_as={"float16": "float32"}),
+    VolumeFormat(
+        name="NRRD",
+        suffixes=(".nrrd",),
+        module="nrrd",
+        signatures=(b"NRRD000",),
+        package="nrrd",
+        held_as={"float16": "float32"},
+    ),
     VolumeFormat(
         name="MRC",
         suffixes=(".mrc", ".map", ".ccp4", ".rec"),

@@ -168,19 +168,18 @@ class VolumeMedium(Medium):
 
 def _format(path: Path, start: bytes) -> VolumeFormat | None:
     """Format of a file by its content; None if it is not of a volume."""
-    return next((each for each in FORMATS if each.codec.recognizes(path, start)), None)
+    return next((each for each in FORMATS if each.recognizes(path, start)), None)
 
 
 def _decode(path: Path) -> Volume:
     with uninterrupted():
-        from fftool.media.image.tiff import SIGNATURES
         from fftool.media.volume.reading import check_finite
         from fftool.pipes import content
 
     try:
         with content(path).open("rb") as file:
             start = file.read(16)
-        found = _format(path, start) or (TIFF if start.startswith(SIGNATURES) else None)  # whatever its pages are
+        found = _format(path, start) or (TIFF if start.startswith(TIFF.signatures) else None)  # whatever its pages are
         if found is None:
             raise UnsupportedFileError(path, "is not a volume: expected .npy, a TIFF stack, NIfTI, NRRD or MRC")
         with warnings.catch_warnings():

@@ -12,7 +12,6 @@ import tifffile
 from tifffile import PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
-from fftool.media.image.tiff import SIGNATURES
 from fftool.media.volume.geometry import Volume
 from fftool.media.volume.reading import check_header
 from fftool.pipes import content
@@ -23,8 +22,6 @@ AXES = "YX"  # of each page
 
 def recognizes(path: Path, start: bytes) -> bool:
     """Whether a file is a TIFF with several grey pages, all of one size."""
-    if not start.startswith(SIGNATURES):
-        return False
     with suppress(Exception), TiffFile(content(path)) as tiff:  # of many types; images say what is wrong
         return len(tiff.series) == 1 and _is_stack(tiff)
     return False
