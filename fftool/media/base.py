@@ -121,6 +121,13 @@ def read_values(path: Path, values: NDArray[Any], *, is_light: bool = False) -> 
     return to_samples(values, found), found
 
 
+def in_order(paths: Sequence[Path]) -> list[Path]:
+    """Numbered files in the order of their numbers: 9.png before 10.png."""
+    return sorted(
+        paths, key=lambda path: [part.zfill(20) if part.isdigit() else part for part in re.split(r"(\d+)", path.name)]
+    )
+
+
 class Medium(ABC):
     """A kind of signal, and the files that hold it."""
 

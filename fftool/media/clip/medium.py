@@ -19,7 +19,7 @@ from fftool.config import DEFAULT_QUALITY, SignalConfig, ViewOptions
 from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
-from fftool.media.base import DECIMAL, WHOLE_NUMBER, Bands, Format, Grid, Medium, Preview, View
+from fftool.media.base import DECIMAL, WHOLE_NUMBER, Bands, Format, Grid, Medium, Preview, View, in_order
 from fftool.media.clip.decoded import Frames, check_size, whole_frames
 from fftool.media.clip.formats import FORMATS, IMAGE, ClipFormat, FramesFormat, frames_format, is_pattern
 from fftool.media.clip.timing import DEFAULT_RATE, rate_of
@@ -93,7 +93,7 @@ class ClipMedium(Medium):
 
     def read_series(self, paths: Sequence[Path]) -> Signal:
         """Clip of images, at 25 frames per second. Raises MediaError and ReadError."""
-        paths = sorted(paths, key=_number_key)
+        paths = in_order(paths)
         first = read_image(paths[0])
         height, width = first.shape
         check_size(paths[0], len(paths), width, height, first.channels * first.bits // 8)
@@ -264,11 +264,6 @@ def _frame_config(signal: SignalConfig) -> SignalConfig:
 
 def _natural_frame(signal: SignalConfig, space: Region | None) -> tuple[float, ...]:
     return IMAGE.natural_shape(_frame_config(signal), space)
-
-
-def _number_key(path: Path) -> list[tuple[int, str]]:
-    """Order of names by the numbers in them: 9 before 10."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _decode(path: Path) -> Frames:

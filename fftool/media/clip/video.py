@@ -60,9 +60,7 @@ H264 = partial(
 ENCODINGS = {
     ".mp4": H264("mp4"),
     ".mov": H264("mov"),
-    ".webm": Encoding(
-        "webm", "libvpx-vp9", {1: "yuv420p", 3: "yuv420p", 4: "yuva420p"}, {"b": "0"}, sharpest=8, slope=0.6
-    ),
+    ".webm": Encoding("webm", "libvpx-vp9", {1: "yuv420p", 3: "yuv420p", 4: "yuva420p"}, sharpest=8, slope=0.6),
     ".mkv": Encoding("matroska", "ffv1", {1: "gray", 3: "bgr0", 4: "bgra"}),
 }
 STREAMED = H264("mp4", container_options={"movflags": "frag_keyframe+empty_moov"})  # to a pipe
@@ -189,6 +187,7 @@ def encode(
     with av.open(file, "w", format=encoding.container, options=container_options) as container:
         stream = container.add_stream(encoding.codec, rate=as_fraction(rate), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        stream.bit_rate = 0  # or that of VP9 is limited, whatever its quality
         if pixels.startswith("yuv"):
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709

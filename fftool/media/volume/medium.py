@@ -16,7 +16,7 @@ from fftool.config import SignalConfig, ViewOptions
 from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
-from fftool.media.base import Bands, Format, Medium, Preview, View, read_values
+from fftool.media.base import Bands, Format, Medium, Preview, View, in_order, read_values
 from fftool.media.image.formats import READABLE_SUFFIXES
 from fftool.media.image.medium import read_image
 from fftool.media.volume.formats import FORMATS, TIFF, VolumeFormat
@@ -63,7 +63,8 @@ class VolumeMedium(Medium):
         return len(paths) > 1 and all(path.suffix.lower() in READABLE_SUFFIXES for path in paths)
 
     def read_series(self, paths: Sequence[Path]) -> Signal:
-        """Volume whose slices along z are grey images, in the order that they have. Raises MediaError and ReadError."""
+        """Volume whose slices along z are grey images, by their numbers. Raises MediaError and ReadError."""
+        paths = in_order(paths)
         first = read_image(paths[0])
         shape = (*first.shape, 1)
         samples = np.empty((len(paths), *shape), first.samples.dtype)
