@@ -5,7 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 FFTOOL := $(BIN)/fftool
 
-.PHONY: demo pictures homework test test-gpu lint types readme clean
+.PHONY: demo pictures homework test test-gpu lint types readme viewer clean
 
 demo: .venv/installed
 	mkdir -p demo
@@ -53,6 +53,16 @@ types: .venv/developing
 # Write the commands' help into the README; `make readme CHECK=--check` only compares.
 readme: .venv/developing
 	$(BIN)/cog $(or $(CHECK),-r) README.md
+
+# Build the viewer of `fftool view`, with Node.js; `make viewer CHECK=--check` only compares it with what is there.
+VIEWER := fftool/export/viewer
+viewer: .venv/viewer
+	sh $(VIEWER)/build.sh $(CURDIR)/$(if $(CHECK),.venv/built,$(VIEWER)/built) $(CURDIR)/$(BIN)/python
+	$(if $(CHECK),diff -r .venv/built $(VIEWER)/built)
+
+.venv/viewer: .venv/installed
+	$(BIN)/pip install --quiet ziglang==0.15.2
+	touch $@
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -235,6 +235,10 @@ class FormatPackageError(FormatError):
         self.package, self.extra = package, extra
 
 
+class ExportError(FFToolError):
+    """A network that a format for export cannot hold."""
+
+
 class CheckpointError(FileError):
     """A file that cannot be read as a checkpoint."""
 

@@ -127,6 +127,16 @@ def quick_model_path(photo_path: Path, tmp_path_factory: pytest.TempPathFactory)
     return path
 
 
+@pytest.fixture(scope="session")
+def tiled_model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the small photo in tiles, without the outcome of its training."""
+    path = tmp_path_factory.mktemp("tiles") / "tiles.st"
+    for progress in fftool.fit(photo, network=fftool.NetworkConfig(tile=20), training=fftool.TrainingConfig(epochs=5)):
+        pass
+    fftool.save(progress.network, path)
+    return path
+
+
 def field(side: int, bandwidth: float, seed: int = 0) -> Signal:
     """A Gaussian random field whose spectrum has that standard deviation, in cycles per side, along each axis."""
     noise = np.fft.fft2(np.random.default_rng(seed).standard_normal((side, side)))

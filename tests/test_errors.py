@@ -57,6 +57,7 @@ EXAMPLES = [
         for limit in get_args(inspect.signature(errors.FormatError, eval_str=True).parameters["limit"].annotation)
     ),
     errors.FormatPackageError("OpenEXR takes the package OpenEXR to write", "OpenEXR"),
+    errors.ExportError("a shader holds one network, and this one has 96 tiles"),
     errors.NotACheckpointError("a.st", "not a whole safetensors file"),
     errors.NewerCheckpointError("a.st", "has checkpoint format 3"),
     errors.InconsistentCheckpointError("a.st", "has an invalid config"),

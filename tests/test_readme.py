@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import typer
 
 import fftool
@@ -24,17 +25,7 @@ def test_links_lead_to_files(path):
     assert (ROOT / path).exists()
 
 
-@pytest.fixture(scope="module")
-def tiled_path(photo, tmp_path_factory):
-    """A checkpoint of the small photo in tiles."""
-    path = tmp_path_factory.mktemp("readme") / "tiles.st"
-    for progress in fftool.fit(photo, network=fftool.NetworkConfig(tile=20), training=fftool.TrainingConfig(epochs=5)):
-        pass
-    fftool.save(progress.network, path)
-    return path
-
-
-@pytest.mark.parametrize("kind", ["model_path", "tiled_path"])
+@pytest.mark.parametrize("kind", ["model_path", "tiled_model_path"])
 def test_numpy_alone_reads_a_checkpoint(kind, request, tmp_path, monkeypatch):
     """Its float64 image is that of fftool, except for a rounding that may fall to the other side of a half."""
     model_path = request.getfixturevalue(kind)
@@ -60,6 +51,23 @@ def test_library_example_runs(photo_path, tmp_path, monkeypatch):
     run, network = fftool.load_run("run.st"), fftool.load("model.st")
     assert network.result.epochs == 10
     np.testing.assert_array_equal(fftool.render(run.network), fftool.render(network))
+
+
+def test_exports_load_as_shown(run, model_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = fftool.load(model_path)
+    for library in ("onnxruntime", "np.load"):
+        (example,) = [code for code in CODE if library in code]
+        file = re.search(r"model\.\w+", example)[0]
+        assert run("export", model_path, "-o", file).returncode == 0
+        names = {}
+        exec(example, names)
+        assert names["config"]["version"] == fftool.__version__
+        if library == "onnxruntime":
+            expected = network(torch.from_numpy(names["coordinates"])).detach().numpy()
+            np.testing.assert_allclose(names["values"], expected, atol=1e-5)
+        else:
+            np.testing.assert_array_equal(names["B"], network.B)
 
 
 def test_every_command_has_its_help():

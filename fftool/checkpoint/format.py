@@ -218,6 +218,11 @@ def to_document(config: Config, result: TrainingResult | None) -> ConfigDocument
     )
 
 
+def config_json(config: Config, result: TrainingResult | None) -> str:
+    """The same document as text."""
+    return msgspec.json.encode(to_document(config, result)).decode()
+
+
 def to_builtins(config: Config, result: TrainingResult | None) -> dict[str, Any]:
     """The same document as dictionaries and lists, for JSON."""
     document: dict[str, Any] = msgspec.to_builtins(to_document(config, result))

@@ -20,10 +20,10 @@ from fftool.checkpoint.format import (
     ROLLBACK,
     BestDocument,
     ResumeDocument,
+    config_json,
     format_version,
     position_document,
     tensor_shapes,
-    to_document,
 )
 from fftool.errors import NetworkError, NonFiniteError
 from fftool.files import replacing
@@ -121,7 +121,7 @@ def _header(network: CoordinateMLP, tensors: Mapping[str, Tensor], metadata: Map
         "__metadata__": {
             "format": FORMAT,
             "format_version": format_version(network.config),
-            "config": _json(to_document(network.config, network.result)),
+            "config": config_json(network.config, network.result),
             **metadata,
         }
     }

@@ -14,9 +14,11 @@ from fftool import __version__
 from fftool.cli import errors, terminal
 from fftool.cli.compare import compare
 from fftool.cli.encode_viz import encode_viz
+from fftool.cli.export import export
 from fftool.cli.info import info
 from fftool.cli.render import render
 from fftool.cli.train import train
+from fftool.cli.view import view
 from fftool.errors import FFToolError
 from fftool.pipes import kept_pipes
 
@@ -28,7 +30,9 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(render)
+app.command()(view)
 app.command()(compare)
+app.command()(export)
 app.command()(encode_viz)
 app.command()(info)
 

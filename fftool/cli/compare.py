@@ -18,18 +18,18 @@ from fftool.cli.comparison_outputs import ComparisonOutputs
 from fftool.cli.errors import UsageError
 from fftool.cli.output import Output
 from fftool.cli.settings import NAMES, TrainingOptions, with_training_options
+from fftool.cli.view import check_page
 from fftool.config import (
     MAX_SHEET_PIXELS,
     Baseline,
     Holdout,
     ResizeKernel,
-    SignalConfig,
     baselines,
     check_scale_count,
     network_variants,
     variants,
 )
-from fftool.errors import SettingError, UnsuitableCheckpointError, shorten
+from fftool.errors import SettingError
 from fftool.files import check_folder, check_writable
 from fftool.holdout import training_size
 from fftool.interrupts import uninterrupted
@@ -71,6 +71,12 @@ def compare(
     table: Annotated[
         Path | None, file_option("--csv", help="The table as comma-separated values.", show_default="none")
     ] = None,
+    page: Annotated[
+        Path | None,
+        file_option(
+            "--page", help="A page that zooms into the networks, as fftool view makes it.", show_default="none"
+        ),
+    ] = None,
     models: Annotated[
         Path | None,
         typer.Option("--save-models", metavar="FOLDER", help="Keep the checkpoints there.", show_default="none"),
@@ -103,11 +109,20 @@ def compare(
     options.check_scale_for(context, [each.encoding for each in to_train])
     if explain and not any(each.encoding.needs_search for each in to_train):
         raise UsageError("--explain shows how auto chooses a scale, and none is to be chosen", "add --scale auto")
+    if page:
+        check_page(page)
+        if not (to_train or checkpoints):
+            raise UsageError("--page shows networks, and there are none", "leave --page out, or name a --scale")
     _check_distinct(checkpoints, "name each variant once")
     kept = {each: models / f"{each.file_name}.st" for each in to_train} if models else {}
-    outputs = ComparisonOutputs(output, curves, explain, table, kept)
+    outputs = ComparisonOutputs(output, curves, explain, table, page, kept)
     existing = _check_outputs(outputs, models, [*source.files, *checkpoints])
     medium, signal = source.medium, source.read()
+    if page:
+        with uninterrupted():
+            from fftool.export.scene import check_viewable
+
+        check_viewable(signal.config)
     if no_metadata:
         signal = replace(signal, metadata={})
     for each in to_train:
@@ -166,25 +181,7 @@ def _check_inputs(signal: Signal, file: Path, checkpoints: list[Path], settings:
     """Refuse a signal that is too small to hold samples out, and checkpoints of other signals than its kind."""
     training_size(signal.shape, settings.training.holdout)
     for path in checkpoints:
-        trained = describe(path).config.signal
-        if (trained.axes, trained.channels) != (signal.axes, signal.channels):
-            raise UnsuitableCheckpointError(
-                path,
-                f"was trained on {_describe(trained.channels, trained.axes)}; "
-                f"{file} has {_describe(signal.channels, signal.axes)}",
-            )
-        if trained.values != signal.config.values:
-            raise UnsuitableCheckpointError(
-                path, f"was trained on {_values(trained)}; {file} has {_values(signal.config)}"
-            )
-
-
-def _describe(channels: int, axes: tuple[str, ...]) -> str:
-    return f"{channels} channel{'s' if channels > 1 else ''} over {shorten(', '.join(reversed(axes)))}"
-
-
-def _values(signal: SignalConfig) -> str:
-    return f"values from {signal.values}" if signal.values else f"samples of {signal.bits} bits"
+        inputs.check_same_kind(path, describe(path).config.signal, file, signal.config)
 
 
 def _render_shape(medium: Medium, signal: Signal, size: str | None) -> tuple[int, ...] | None:

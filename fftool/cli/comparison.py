@@ -22,6 +22,7 @@ from fftool.cli.settings import TrainingOptions
 from fftool.cli.training_run import format_status
 from fftool.config import Variant
 from fftool.errors import FFToolError
+from fftool.export.page import Model, write_page
 from fftool.figures.curves import Curve, curves
 from fftool.figures.page import Page
 from fftool.figures.scale import explanation
@@ -30,7 +31,7 @@ from fftool.files import new_folder
 from fftool.media.base import Medium
 from fftool.scale.spectrum import radial_spectrum
 from fftool.signal import Samples, Signal
-from fftool.sweep.outcome import Measure, Outcome, best
+from fftool.sweep.outcome import Measure, NetworkOutcome, Outcome, best
 from fftool.sweep.runner import Results, Source, Sweep, VariantCallback
 from fftool.training.trainer import Progress
 
@@ -109,6 +110,9 @@ class Comparison:
             page = self._sheet(results)
             page.save(outputs.sheet)
             written.append(outputs.sheet)
+            if outputs.page:
+                self._write_page(outputs.page, results)
+                written.append(outputs.page)
             if self.show:
                 terminal.print_image(page.image())
         except FFToolError as error:
@@ -131,6 +135,12 @@ class Comparison:
             title += f", rendered at {self.medium.format_size(self.shape)}"
         size = self.medium.describe_size(self.signal.shape)
         return sheet(previews(self.signal.samples), self.signal.source, size, entries, title)
+
+    def _write_page(self, path: Path, results: Results) -> None:
+        """Write the page of all networks, without the baselines."""
+        networks = [each for each in results.outcomes if isinstance(each, NetworkOutcome)]
+        models = [Model(each.name, each.network.cpu(), each.quality.psnr) for each in networks]
+        write_page(path, self.signal.source, models, self.signal)
 
     def _profile(self, outcome: Outcome) -> tuple[float, ...]:
         return self.medium.profile(self.signal.samples, outcome.samples)

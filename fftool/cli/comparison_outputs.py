@@ -10,12 +10,13 @@ from fftool.config import Variant
 
 @dataclass(frozen=True)
 class ComparisonOutputs:
-    """Figures, table and checkpoints of a comparison. `models` has the checkpoint of each variant that is kept."""
+    """Figures, table, page and checkpoints of a comparison; `models` has those of the variants that are kept."""
 
     sheet: Path
     curves: Path | None
     explanation: Path | None
     csv: Path | None
+    page: Path | None
     models: dict[Variant, Path]
 
     @property
@@ -24,7 +25,7 @@ class ComparisonOutputs:
 
     @property
     def reports(self) -> list[Path]:
-        return [*self.figures, *([self.csv] if self.csv else [])]
+        return [*self.figures, *filter(None, [self.csv, self.page])]
 
     @property
     def all(self) -> list[Path]:

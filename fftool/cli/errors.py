@@ -33,7 +33,7 @@ class UsageError(CommandError):
     exit_code = 2
 
 
-COMMANDS = ("train", "render", "compare", "encode-viz", "info")
+COMMANDS = ("train", "render", "view", "compare", "export", "encode-viz", "info")
 
 
 def help_hint() -> str:
@@ -43,7 +43,7 @@ def help_hint() -> str:
 
 def output_options() -> str:
     """The options that name files to write, in the command that was typed."""
-    return "-o, --curves, --explain or --csv" if sys.argv[1:2] == ["compare"] else "-o"
+    return "-o, --curves, --explain, --csv or --page" if sys.argv[1:2] == ["compare"] else "-o"
 
 
 MEMORY_HINTS = {
@@ -148,6 +148,7 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.LargeFileError: _reduction_hint,
     errors.FormatPackageError: _installation_hint,
     FormatError: _format_hint,
+    errors.ExportError: "export it as .npz, which holds every network",
     errors.NotACheckpointError: "copy the file again if it was a checkpoint; fftool train makes a new one",
     errors.NewerCheckpointError: "upgrade fftool with pipx upgrade fftool, or train from scratch",
     errors.InconsistentCheckpointError: "copy the file again, or train from scratch",

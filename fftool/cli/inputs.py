@@ -16,7 +16,8 @@ from fftool import media
 from fftool.checkpoint.format import SUFFIXES
 from fftool.cli import terminal
 from fftool.cli.errors import UsageError, help_hint
-from fftool.errors import STANDARD_INPUT, EmptyFolderError, FFToolError, ReadError
+from fftool.config import SignalConfig
+from fftool.errors import STANDARD_INPUT, EmptyFolderError, FFToolError, ReadError, UnsuitableCheckpointError, shorten
 from fftool.interrupts import uninterrupted
 
 if TYPE_CHECKING:
@@ -180,3 +181,20 @@ def _matches(path: Path) -> list[Path]:
     name = os.path.expanduser(path)  # noqa: PTH111  # Path has an error for a user that is unknown
     found = [name] if os.path.lexists(name) else sorted(glob(name))  # noqa: PTH207  # it takes absolute names
     return [Path(each) for each in found] or [path]
+
+
+def check_same_kind(path: Path, trained: SignalConfig, other_path: Path, other: SignalConfig) -> None:
+    """Raise UnsuitableCheckpointError for a checkpoint of another kind of signal than that of a file."""
+    if (trained.axes, trained.channels) != (other.axes, other.channels):
+        raise UnsuitableCheckpointError(path, f"was trained on {_grid(trained)}; {other_path} has {_grid(other)}")
+    if trained.values != other.values:
+        raise UnsuitableCheckpointError(path, f"was trained on {_values(trained)}; {other_path} has {_values(other)}")
+
+
+def _grid(signal: SignalConfig) -> str:
+    axes = shorten(", ".join(reversed(signal.axes)))
+    return f"{signal.channels} channel{'s' if signal.channels > 1 else ''} over {axes}"
+
+
+def _values(signal: SignalConfig) -> str:
+    return f"values from {signal.values}" if signal.values else f"samples of {signal.bits} bits"

@@ -108,6 +108,25 @@ class View:
         return "-".join(filter(None, [self.name, self.medium.format_size(self.shape)]))
 
 
+@dataclass(frozen=True)
+class Plane:
+    """Two axes of a signal, in array order, that are shown as an image."""
+
+    rows: int
+    columns: int
+    name: str = ""  # of the axis across it, where a signal has several planes
+    is_flipped: bool = False  # the first row is at the bottom
+
+
+@dataclass(frozen=True)
+class Scene:
+    """How to show a signal on a screen: its planes, the length of each axis in pixels, and a rate of frames if any."""
+
+    planes: tuple[Plane, ...]
+    lengths: tuple[float, ...]  # in array order
+    rate: float | None = None  # frames per second along the first axis
+
+
 def read_values(path: Path, values: NDArray[Any], *, is_light: bool = False) -> tuple[Samples, ValueRange]:
     """Numbers in a file as samples, and what these stand for. Raises UnsupportedFileError for numbers without a range.
 
@@ -338,6 +357,10 @@ class Medium(ABC):
     def aligned(self, region: Region, signal: SignalConfig) -> Region:
         """The region to render for one that was asked for."""
         return region
+
+    def scene(self, signal: SignalConfig) -> Scene | None:
+        """How to show a signal on a screen; None if it has no plane."""
+        return None
 
     def describe(self, signal: SignalConfig) -> str:
         """Signal in words: 640x480 pixels, 3 × 8 bits."""

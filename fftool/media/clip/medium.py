@@ -19,7 +19,7 @@ from fftool.config import DEFAULT_QUALITY, SignalConfig, ViewOptions
 from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
-from fftool.media.base import DECIMAL, WHOLE_NUMBER, Bands, Format, Grid, Medium, Preview, View, in_order
+from fftool.media.base import DECIMAL, WHOLE_NUMBER, Bands, Format, Grid, Medium, Plane, Preview, Scene, View, in_order
 from fftool.media.clip.decoded import Frames, check_size, whole_frames
 from fftool.media.clip.formats import FORMATS, IMAGE, ClipFormat, FramesFormat, frames_format, is_pattern
 from fftool.media.clip.timing import DEFAULT_RATE, rate_of
@@ -156,6 +156,10 @@ class ClipMedium(Medium):
         else:
             animation.encode(whole, "WEBP", iter(samples), len(samples), rate, None)
         file.write(whole.getbuffer())
+
+    def scene(self, signal: SignalConfig) -> Scene:
+        """The frames, at their rate."""
+        return Scene((Plane(rows=1, columns=2),), signal.shape, rate_of(signal))
 
     def view(self, signal: SignalConfig, options: ViewOptions) -> View:
         """What those options draw: a clip, or one frame of it as an image. Raises SettingError."""

@@ -19,7 +19,7 @@ from fftool.errors import DamagedFileError, LargeFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
-from fftool.media.base import Bands, Medium, read_values
+from fftool.media.base import Bands, Medium, Plane, Scene, read_values
 from fftool.media.image.alpha import bled, premultiplied
 from fftool.media.image.formats import FORMATS, PNG, RADIANCE, READABLE_SUFFIXES, ImageFormat, is_large
 from fftool.pipes import content
@@ -68,6 +68,9 @@ class ImageMedium(Medium):
             values=values,
             metadata=decoded.metadata,
         )
+
+    def scene(self, signal: SignalConfig) -> Scene:
+        return Scene((Plane(rows=0, columns=1),), signal.shape)
 
     def write(
         self,

@@ -16,7 +16,7 @@ from fftool.config import SignalConfig, ViewOptions
 from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
-from fftool.media.base import Bands, Format, Medium, Preview, View, in_order, read_values
+from fftool.media.base import Bands, Format, Medium, Preview, Scene, View, in_order, read_values
 from fftool.media.image.formats import READABLE_SUFFIXES
 from fftool.media.image.medium import read_image
 from fftool.media.volume.formats import FORMATS, TIFF, VolumeFormat
@@ -145,6 +145,13 @@ class VolumeMedium(Medium):
         if options.isosurface is not None:
             return views.surface_view(signal, options, grid, options.isosurface)
         return View(self, resampled(signal, grid), (grid,))
+
+    def scene(self, signal: SignalConfig) -> Scene:
+        """The planes across each axis, with the aspect of the voxels."""
+        with uninterrupted():
+            from fftool.media.volume import views
+
+        return views.scene(signal)
 
     def natural_shape(self, signal: SignalConfig, region: Region | None) -> tuple[float, ...]:
         """Shape with the voxels of the signal, of a region too."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fftool.config import SignalConfig, ViewOptions
 from fftool.errors import SettingError
-from fftool.media.base import DECIMAL, Bands, Grid, View
+from fftool.media.base import DECIMAL, Bands, Grid, Plane, Scene, View
 from fftool.media.image.medium import ImageMedium
 from fftool.media.shape.surface import SurfaceMedium
 from fftool.media.volume.geometry import points_up, resampled
@@ -131,9 +131,25 @@ def _slice_grid(region: Region | None, axis: int, place: float, shape: Sequence[
     return Grid((*shape[:axis], 1, *shape[axis:]), Region(tuple(origin), tuple(extent)))
 
 
+def scene(signal: SignalConfig) -> Scene:
+    """The planes across z, y and x, in pixels as small as the shortest side of a voxel."""
+    planes = []
+    for axis, name in enumerate(AXES):
+        rows, columns = _plane(axis)
+        planes.append(Plane(rows, columns, name, _is_flipped(signal, axis)))
+    spacing = signal.spacing or (1.0, 1.0, 1.0)
+    lengths = (length * step / min(spacing) for length, step in zip(signal.shape, spacing, strict=True))
+    return Scene(tuple(planes), tuple(lengths))
+
+
+def _is_flipped(signal: SignalConfig, axis: int) -> bool:
+    """Whether an image across an axis has its first row at the bottom: coordinates in the world grow upwards."""
+    return points_up(signal)[2 - _plane(axis)[0]]
+
+
 def _upright(signal: SignalConfig, axis: int, image: Values) -> Values:
-    """Image across an axis with its rows as scans are shown: coordinates in the world grow upwards."""
-    return image[::-1] if points_up(signal)[2 - _plane(axis)[0]] else image
+    """Image across an axis with its rows as scans are shown."""
+    return image[::-1] if _is_flipped(signal, axis) else image
 
 
 def _side_by_side(images: Sequence[Values], size: tuple[int, ...]) -> Values:

@@ -1,0 +1,357 @@
+// Layers that panels show: networks, the source, and the errors of networks.
+//
+// A port is the part of a plane that a panel shows: {plane, slice, indices, zoom, left, top, width, height}, in pixels
+// of the screen; `zooms` are those at which blocks are wanted, the coarsest first.
+
+import { errorColour, toPixels } from "./colours.js";
+import { BLOCK, pool } from "./pool.js";
+import { sampleIndex, samplePixels, scene, screenPixels } from "./scene.js";
+import { source } from "./source.js";
+
+const CACHE = 2 ** 28; // bytes of drawn blocks
+const NEAREST = 4; // levels that are drawn where the exact one is incomplete
+const LARGE = 50_000; // multiplications for each pixel: networks that compute small blocks, to be seen sooner
+const SOURCE_BLOCK = 512; // samples
+const FULL_ERROR = 0.1; // that has the last colour
+
+export const ERROR_LABEL = `Error, from 0 to ${100 * FULL_ERROR} % of the range and above`;
+
+// Blocks that were used last. They are dropped where they take more than CACHE.
+const recent = new Set();
+let recentBytes = 0;
+
+function touch(block) {
+  if (!recent.delete(block)) recentBytes += 4 * block.image.width * block.image.height;
+  recent.add(block);
+  for (const oldest of recent) {
+    if (recentBytes <= CACHE) break;
+    recent.delete(oldest);
+    recentBytes -= 4 * oldest.image.width * oldest.image.height;
+    oldest.level.images.delete(oldest.name);
+    oldest.image.close();
+  }
+}
+
+// Pixels along both directions of a plane, in square blocks.
+class Level {
+  images = new Map(); // by the name of their block
+  pending = new Set(); // names of blocks whose images are being made
+
+  constructor(slice, columns, rows, side) {
+    Object.assign(this, { slice, columns, rows, side });
+  }
+
+  // Blocks within a port: {name, x, y} in blocks, and where they are drawn: {left, top, width, height}.
+  *blocks(port) {
+    const along = ({ size, count }, start, length) => {
+      const pixels = size * this.side * port.zoom; // of the screen
+      const places = [];
+      const end = Math.min(Math.ceil((start + length) / pixels), Math.ceil(count / this.side));
+      for (let place = Math.max(0, Math.floor(start / pixels)); place < end; place++) {
+        const from = Math.round(place * pixels - start);
+        const last = Math.min((place + 1) * this.side, count);
+        places.push({ place, from, length: Math.round(last * size * port.zoom - start) - from });
+      }
+      return places;
+    };
+    const columns = along(this.columns, port.left, port.width);
+    for (const row of along(this.rows, port.top, port.height)) {
+      for (const column of columns) {
+        yield {
+          name: `${column.place} ${row.place}`,
+          x: column.place,
+          y: row.place,
+          left: column.from,
+          top: row.from,
+          width: column.length,
+          height: row.length,
+        };
+      }
+    }
+  }
+
+  isComplete(port) {
+    for (const { name } of this.blocks(port)) if (!this.images.has(name)) return false;
+    return true;
+  }
+
+  // Grid of a block, at a slice.
+  grid({ x, y }, slice) {
+    const origin = [...slice];
+    const along = ({ axis, first, step, count }, place) => {
+      origin[axis] = first + step * place * this.side;
+      return { axis, step, count: Math.min(this.side, count - place * this.side) };
+    };
+    const [columns, rows] = [along(this.columns, x), along(this.rows, y)];
+    return { origin, rows, columns };
+  }
+}
+
+// A layer whose blocks come from a network.
+class NetworkLayer {
+  #levels = new Map();
+  #shown; // slice that is drawn until the next one can be
+
+  constructor(model, number) {
+    this.model = model;
+    this.number = number;
+    const multiplications = model.widths.slice(1).reduce((sum, width, i) => sum + width * model.widths[i], 0);
+    this.isLarge = multiplications > LARGE;
+  }
+
+  // Whether all of a port can be drawn, at the finest zoom wanted or at any.
+  isSharp(port) {
+    return this.#wanted(port).at(-1).isComplete(port);
+  }
+  isReady(port) {
+    return this.#wanted(port).some((level) => level.isComplete(port));
+  }
+
+  // Requests of what a port lacks, with their order: the level, then the distance from the middle.
+  wants(port) {
+    return this.#wanted(port).flatMap((level, order) =>
+      [...level.blocks(port)]
+        .filter(({ name }) => !(level.images.has(name) || level.pending.has(name)))
+        .map((block) => ({
+          order,
+          distance: Math.hypot(
+            block.left + block.width / 2 - port.width / 2,
+            block.top + block.height / 2 - port.height / 2,
+          ),
+          key: `${this.id} ${level.slice} ${level.columns.size} ${level.rows.size} ${block.name}`,
+          model: this.number,
+          grid: level.grid(block, this.sliceOf(port)),
+          as: this.as,
+          done: (result) => this.finish(level, block, result, port),
+        })),
+    );
+  }
+
+  keep(level, block, image) {
+    level.pending.delete(block.name);
+    if (level.images.has(block.name)) return;
+    const kept = { level, name: block.name, image };
+    level.images.set(block.name, kept);
+    touch(kept);
+  }
+
+  draw(context, port) {
+    if (this.isReady(port)) this.#shown = this.#nameOf(port);
+    const levels = [...this.#levels.values()].filter(
+      ({ slice, images }) => slice === (this.#shown ?? this.#nameOf(port)) && images.size > 0,
+    );
+    const distance = ({ columns }) => Math.abs(Math.log2(columns.size * port.zoom));
+    levels.sort((a, b) => distance(a) - distance(b));
+    const complete = levels.findIndex((level) => level.isComplete(port));
+    for (const level of levels.slice(0, complete < 0 ? NEAREST : complete + 1).reverse()) {
+      context.imageSmoothingEnabled = this.isSmooth(level, port);
+      for (const { name, left, top, width, height } of level.blocks(port)) {
+        const block = level.images.get(name);
+        if (!block) continue;
+        touch(block);
+        context.drawImage(block.image, left, top, width, height);
+      }
+    }
+  }
+
+  // Levels at the zooms that a port wants.
+  #wanted(port) {
+    const slice = this.#nameOf(port);
+    const levels = port.zooms.map((zoom, i) => {
+      const isCoarse = i < port.zooms.length - 1;
+      const side = (this.isLarge ? BLOCK / 2 : BLOCK) / (isCoarse ? 2 : 1);
+      const [columns, rows] = this.pixels(port.plane, zoom);
+      const key = `${slice} ${columns.size} ${rows.size} ${side}`;
+      if (!this.#levels.has(key)) this.#levels.set(key, new Level(slice, columns, rows, side));
+      return this.#levels.get(key);
+    });
+    if (this.#levels.size > 999) {
+      for (const [key, { images }] of this.#levels) {
+        if (images.size === 0 && !levels.some((level) => this.#levels.get(key) === level)) this.#levels.delete(key);
+      }
+    }
+    return [...new Set(levels)];
+  }
+
+  #nameOf(port) {
+    const slice = this.sliceOf(port);
+    return `${port.plane.name} ${port.plane.fixed.map((axis) => slice[axis])}`;
+  }
+}
+
+export class ModelLayer extends NetworkLayer {
+  as = "bitmap";
+
+  constructor(model, number) {
+    super(model, number);
+    this.id = `model-${number}`;
+    this.name = model.name;
+    this.detail = model.detail;
+  }
+
+  sliceOf(port) {
+    return port.slice;
+  }
+
+  pixels({ columns, rows }, zoom) {
+    return [screenPixels(columns, zoom), screenPixels(rows, zoom)];
+  }
+
+  isSmooth(level, port) {
+    return Math.abs(level.columns.size * port.zoom - 1) > 1e-9;
+  }
+
+  finish(level, block, bitmap) {
+    this.keep(level, block, bitmap);
+  }
+
+  // Values from 0 to 1 at coordinates.
+  valuesAt(coordinates) {
+    return networkValues(this.number, coordinates);
+  }
+}
+
+// Mean difference from the source over the channels, at the samples of the source.
+export class ErrorLayer extends NetworkLayer {
+  as = "pixels";
+
+  constructor(model, number) {
+    super(model, number);
+    this.id = `error-${number}`;
+    this.name = `Error of ${model.name}`;
+    this.detail = model.detail;
+  }
+
+  // The slice of samples that is nearest.
+  sliceOf(port) {
+    return port.indices.map((index, axis) => (Math.round(index) + 0.5) / scene.axes[axis].length);
+  }
+
+  pixels({ columns, rows }, zoom) {
+    const n = 2 ** Math.max(0, Math.floor(-Math.log2(zoom)));
+    return [samplePixels(columns, n), samplePixels(rows, n)];
+  }
+
+  isSmooth(level, port) {
+    return level.columns.size * port.zoom < 1;
+  }
+
+  async finish(level, block, pixels, { plane, indices }) {
+    level.pending.add(block.name);
+    const samples = await source.load(plane, indices);
+    const image = this.#image(level, block, pixels, samples);
+    this.keep(level, block, await createImageBitmap(image));
+    source.onLoad();
+  }
+
+  #image({ columns, rows, side }, { x, y }, pixels, samples) {
+    const width = Math.min(side, columns.count - x * side);
+    const image = new ImageData(width, pixels.length / 4 / width);
+    const { axes, channels } = scene;
+    const colour = channels < 3 ? [0] : [0, 1, 2];
+    const places = colour.map((channel) => [channel, channel]); // in the pixels, and in the samples
+    if (channels % 2 === 0) places.push([3, channels - 1]);
+    for (let row = 0, at = 0; row < image.height; row++) {
+      const start = sampleIndex(rows, y * side + row) * axes[columns.axis].length;
+      for (let column = 0; column < width; column++, at += 4) {
+        const from = (start + sampleIndex(columns, x * side + column)) * channels;
+        let sum = 0;
+        for (const [ours, theirs] of places) sum += Math.abs(pixels[at + ours] - samples[from + theirs]);
+        image.data.set(errorColour(sum / places.length / 255 / FULL_ERROR), at);
+      }
+    }
+    return image;
+  }
+
+  async valuesAt(coordinates, sample) {
+    const values = await networkValues(this.number, coordinates);
+    return sample && values.map((value, channel) => Math.abs(value - sample[channel]));
+  }
+}
+
+async function networkValues(model, coordinates) {
+  const once = (axis) => ({ axis, step: 0, count: 1 });
+  const grid = { origin: coordinates, rows: once(1), columns: once(0) };
+  return [...(await pool.evaluate({ model, grid, as: "values" }))];
+}
+
+// The source, its samples as squares or interpolated.
+export class SourceLayer {
+  id = "source";
+  isSmooth = false;
+  #images = new Map(); // parts of the slice that is shown
+  #samples; // of that slice
+
+  constructor() {
+    this.name = source.name;
+    this.detail = "source";
+  }
+
+  isSharp({ plane, indices }) {
+    return source.peek(plane, indices) !== null;
+  }
+  isReady(port) {
+    return this.isSharp(port);
+  }
+  wants() {
+    return [];
+  }
+
+  draw(context, port) {
+    const samples = source.peek(port.plane, port.indices);
+    if (samples && samples !== this.#samples) {
+      this.#images.clear();
+      this.#samples = samples;
+      this.level = new Level("", samplePixels(port.plane.columns, 1), samplePixels(port.plane.rows, 1), SOURCE_BLOCK);
+    }
+    if (!this.level) return;
+    const { columns, rows, side } = this.level;
+    context.imageSmoothingEnabled = this.isSmooth || Math.min(columns.size, rows.size) * port.zoom < 1;
+    context.imageSmoothingQuality = "high";
+    for (const { name, x, y, left, top, width, height } of this.level.blocks(port)) {
+      if (!this.#images.has(name)) this.#images.set(name, this.#image(x * side, y * side));
+      const image = this.#images.get(name);
+      const [fromLeft, fromTop] = [Math.min(x, 1), Math.min(y, 1)]; // where the sample before it is there too
+      const [pixels, lines] = [Math.min(side, columns.count - x * side), Math.min(side, rows.count - y * side)];
+      context.drawImage(image, fromLeft, fromTop, pixels, lines, left, top, width, height);
+    }
+  }
+
+  async valuesAt(coordinates, sample) {
+    return sample;
+  }
+
+  // Part of the slice with one more sample on each side, where there is one, so that parts are interpolated alike.
+  #image(x, y) {
+    const { columns, rows, side } = this.level;
+    const { axes, channels } = scene;
+    const [left, top] = [Math.max(x - 1, 0), Math.max(y - 1, 0)];
+    const width = Math.min(x + side + 1, columns.count) - left;
+    const height = Math.min(y + side + 1, rows.count) - top;
+    const planes = new Float32Array(channels * width * height);
+    for (let row = 0, at = 0; row < height; row++) {
+      const start = sampleIndex(rows, top + row) * axes[columns.axis].length;
+      for (let column = 0; column < width; column++, at++) {
+        const from = (start + sampleIndex(columns, left + column)) * channels;
+        for (let channel = 0; channel < channels; channel++) {
+          planes[channel * width * height + at] = this.#samples[from + channel] / 255;
+        }
+      }
+    }
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").putImageData(new ImageData(toPixels(planes, channels), width), 0, 0);
+    return canvas;
+  }
+}
+
+// Values from 0 to 1 of the sample of the source at coordinates; null where there is none yet.
+export function sampleAt(plane, indices, coordinates) {
+  const samples = source?.peek(plane, indices);
+  if (!samples) return null;
+  const { axes, channels } = scene;
+  const [x, y] = [plane.columns, plane.rows].map(({ axis }) =>
+    sampleIndex({ axis, first: coordinates[axis], step: 0 }, 0),
+  );
+  const start = (y * axes[plane.columns.axis].length + x) * channels;
+  return [...samples.subarray(start, start + channels)].map((sample) => sample / 255);
+}

@@ -1,0 +1,27 @@
+// The page of `fftool view`. Its parts, from the bottom up: data, scene, pool, source, layers, view, stage, controls.
+
+import { ERROR_COLOURS } from "./colours.js";
+import { start } from "./controls.js";
+import { ERROR_LABEL } from "./layers.js";
+import { pool } from "./pool.js";
+import { stage } from "./stage.js";
+
+function legend() {
+  document.getElementById("legend-colours").style.background = `linear-gradient(to right, ${ERROR_COLOURS})`;
+  document.getElementById("legend-text").textContent = ERROR_LABEL;
+}
+
+function fail(text) {
+  const element = document.getElementById("failure");
+  element.textContent = text;
+  element.hidden = false;
+}
+
+pool.onFailure = (message) => fail(`The networks cannot be evaluated: ${message}`);
+if (pool.start()) {
+  legend();
+  stage.start();
+  start();
+} else {
+  fail("This page needs a browser with WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4 or a newer one.");
+}
