@@ -9,7 +9,7 @@ kernel() {
 	name=$1
 	shift
 	"$zig" -m ziglang cc -target wasm32-freestanding -O3 -msimd128 "$@" -nostdlib -Wl,--no-entry -Wl,--import-memory \
-		-Wl,--strip-all -o "$out/$name.wasm" kernel.c
+		-Wl,-z,stack-size=65536 -Wl,--strip-all -o "$out/$name.wasm" kernel.c
 	chmod 644 "$out/$name.wasm"
 }
 

@@ -81,9 +81,8 @@ function moveSlice(by) {
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   const { target, key } = event;
-  if (target.matches("input, select")) return;
-  if (key === " " && target.matches("button")) return;
-  if (target.matches("[role=slider]") && key.startsWith("Arrow")) return;
+  if (target.matches("select") || (key === " " && target.matches("button"))) return;
+  if (target.matches("[type=range], [role=slider]") && /^(Arrow|Page|Home|End)/.test(key)) return;
   const found = Object.values(ACTIONS).find(({ keys, isThere = true }) => isThere && keys.includes(key));
   if (!found) return;
   event.preventDefault();

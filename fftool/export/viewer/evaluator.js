@@ -68,7 +68,7 @@ export class Evaluator {
       columnWeights: this.#width,
       picture: OUTPUTS * this.#planeSize,
     };
-    let end = 16; // address 0 is that of no array
+    let end = PAGE; // the first one is the kernel's stack
     for (const [name, size] of Object.entries(sizes)) {
       this.#places[name] = end;
       end += Math.ceil((size * FLOAT) / 16) * 16;
