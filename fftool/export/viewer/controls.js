@@ -158,25 +158,24 @@ const POINTERS = {
 // ----- layers
 
 function makeChips() {
-  for (const layer of [...models, ...sources]) {
+  for (const layer of models) {
     const chip = element("layers").appendChild(document.createElement("button"));
     chip.textContent = layer.name;
     chip.title = layer.detail;
     chip.dataset.layer = layer.id;
     chip.addEventListener("click", () => toggle(layer));
   }
-  element("layers").hidden = all.length < 2;
 }
 
 function toggle(layer) {
-  if (wiped.isOn) return;
+  if (wiped.isOn) setWipe(false);
   if (shown.has(layer.id) && layersShown().length > 1) shown.delete(layer.id);
   else shown.add(layer.id);
   showLayers();
 }
 
 function toggleErrors() {
-  if (wiped.isOn) return;
+  if (wiped.isOn) setWipe(false);
   const isOn = errors.some(({ id }) => shown.has(id));
   for (const [i, { id }] of errors.entries()) {
     if (isOn || !shown.has(models[i].id)) shown.delete(id);
@@ -200,7 +199,7 @@ function toggleSmooth() {
 const press = (id, isOn) => element(id).setAttribute("aria-pressed", isOn);
 
 function layersShown() {
-  return [...models, ...errors, ...sources].filter(({ id }) => shown.has(id));
+  return [...models, ...sources, ...errors].filter(({ id }) => shown.has(id));
 }
 
 function showLayers() {
@@ -208,8 +207,8 @@ function showLayers() {
   if (wiped.isOn) stage.panels[0].element.append(divider);
   for (const chip of element("layers").children) {
     chip.setAttribute("aria-pressed", shown.has(chip.dataset.layer));
-    chip.disabled = wiped.isOn;
   }
+  element("layers").hidden = wiped.isOn || models.length < 2;
   if (sources.length > 0) {
     press("source", shown.has("source"));
     press("error", errors.some(({ id }) => shown.has(id)));

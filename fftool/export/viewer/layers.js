@@ -9,53 +9,59 @@ import { sampleIndex, samplePixels, scene, screenPixels } from "./scene.js";
 import { source } from "./source.js";
 
 const CACHE = 2 ** 28; // bytes of drawn blocks
+const SHEET = 512; // pixels or samples along each side of what is drawn at a time
 const NEAREST = 4; // levels that are drawn where the exact one is incomplete
 const LARGE = 50_000; // multiplications for each pixel: networks that compute small blocks, to be seen sooner
-const SOURCE_BLOCK = 512; // samples
 const FULL_ERROR = 0.1; // that has the last colour
 
 export const ERROR_LABEL = `Error, from 0 to ${100 * FULL_ERROR} % of the range and above`;
 
-// Blocks that were used last. They are dropped where they take more than CACHE.
+// Sheets that were used last. The oldest are dropped where all take more than CACHE.
 const recent = new Set();
 let recentBytes = 0;
 
-function touch(block) {
-  if (!recent.delete(block)) recentBytes += 4 * block.image.width * block.image.height;
-  recent.add(block);
+function touch(sheet) {
+  if (!recent.delete(sheet)) recentBytes += sheet.bytes;
+  recent.add(sheet);
   for (const oldest of recent) {
-    if (recentBytes <= CACHE) break;
+    if (recentBytes <= CACHE || oldest === sheet) break;
     recent.delete(oldest);
-    recentBytes -= 4 * oldest.image.width * oldest.image.height;
-    oldest.level.images.delete(oldest.name);
-    oldest.image.close();
+    recentBytes -= oldest.bytes;
+    oldest.level.drop(oldest);
   }
 }
 
-// Pixels along both directions of a plane, in square blocks.
+// Places of squares along a direction of a port: their number, and where they are drawn.
+function cover({ size, count }, side, start, length, zoom) {
+  const pixels = size * side * zoom; // of the screen
+  const places = [];
+  const end = Math.min(Math.ceil((start + length) / pixels), Math.ceil(count / side));
+  for (let place = Math.max(0, Math.floor(start / pixels)); place < end; place++) {
+    const from = Math.round(place * pixels - start);
+    const last = Math.min((place + 1) * side, count);
+    places.push({ place, from, length: Math.round(last * size * zoom - start) - from });
+  }
+  return places;
+}
+
+// Pixels along both directions of a plane. They are computed in square blocks, and kept on sheets of many.
 class Level {
-  images = new Map(); // by the name of their block
-  pending = new Set(); // names of blocks whose images are being made
+  done = new Set(); // names of blocks on sheets
+  pending = new Set(); // those of blocks that are being drawn
+  #sheets = new Map();
 
   constructor(slice, columns, rows, side) {
     Object.assign(this, { slice, columns, rows, side });
   }
 
-  // Blocks within a port: {name, x, y} in blocks, and where they are drawn: {left, top, width, height}.
-  *blocks(port) {
-    const along = ({ size, count }, start, length) => {
-      const pixels = size * this.side * port.zoom; // of the screen
-      const places = [];
-      const end = Math.min(Math.ceil((start + length) / pixels), Math.ceil(count / this.side));
-      for (let place = Math.max(0, Math.floor(start / pixels)); place < end; place++) {
-        const from = Math.round(place * pixels - start);
-        const last = Math.min((place + 1) * this.side, count);
-        places.push({ place, from, length: Math.round(last * size * port.zoom - start) - from });
-      }
-      return places;
-    };
-    const columns = along(this.columns, port.left, port.width);
-    for (const row of along(this.rows, port.top, port.height)) {
+  get isEmpty() {
+    return this.#sheets.size === 0;
+  }
+
+  // Squares within a port: {name, x, y} in squares, and where they are drawn: {left, top, width, height}.
+  *squares(port, side) {
+    const columns = cover(this.columns, side, port.left, port.width, port.zoom);
+    for (const row of cover(this.rows, side, port.top, port.height, port.zoom)) {
       for (const column of columns) {
         yield {
           name: `${column.place} ${row.place}`,
@@ -70,8 +76,12 @@ class Level {
     }
   }
 
+  blocks(port) {
+    return this.squares(port, this.side);
+  }
+
   isComplete(port) {
-    for (const { name } of this.blocks(port)) if (!this.images.has(name)) return false;
+    for (const { name } of this.blocks(port)) if (!this.done.has(name)) return false;
     return true;
   }
 
@@ -84,6 +94,42 @@ class Level {
     };
     const [columns, rows] = [along(this.columns, x), along(this.rows, y)];
     return { origin, rows, columns };
+  }
+
+  // Keep the image of a block.
+  put({ name, x, y }, image) {
+    this.pending.delete(name);
+    const [left, top] = [x * this.side, y * this.side];
+    const sheet = this.#sheet(Math.floor(left / SHEET), Math.floor(top / SHEET));
+    sheet.context.putImageData(image, left % SHEET, top % SHEET);
+    sheet.names.push(name);
+    this.done.add(name);
+    touch(sheet);
+  }
+
+  #sheet(x, y) {
+    const name = `${x} ${y}`;
+    if (!this.#sheets.has(name)) {
+      const [width, height] = [this.columns.count - x * SHEET, this.rows.count - y * SHEET];
+      const canvas = new OffscreenCanvas(Math.min(width, SHEET), Math.min(height, SHEET));
+      const context = canvas.getContext("2d", { willReadFrequently: true }); // which keeps it where it is written
+      this.#sheets.set(name, { level: this, name, canvas, context, names: [], bytes: 4 * canvas.width * canvas.height });
+    }
+    return this.#sheets.get(name);
+  }
+
+  drop({ name, names }) {
+    this.#sheets.delete(name);
+    for (const each of names) this.done.delete(each);
+  }
+
+  draw(context, port) {
+    for (const { name, left, top, width, height } of this.squares(port, SHEET)) {
+      const sheet = this.#sheets.get(name);
+      if (!sheet) continue;
+      touch(sheet);
+      context.drawImage(sheet.canvas, left, top, width, height);
+    }
   }
 }
 
@@ -111,7 +157,7 @@ class NetworkLayer {
   wants(port) {
     return this.#wanted(port).flatMap((level, order) =>
       [...level.blocks(port)]
-        .filter(({ name }) => !(level.images.has(name) || level.pending.has(name)))
+        .filter(({ name }) => !(level.done.has(name) || level.pending.has(name)))
         .map((block) => ({
           order,
           distance: Math.hypot(
@@ -121,36 +167,23 @@ class NetworkLayer {
           key: `${this.id} ${level.slice} ${level.columns.size} ${level.rows.size} ${block.name}`,
           model: this.number,
           grid: level.grid(block, this.sliceOf(port)),
-          as: this.as,
+          as: "pixels",
           done: (result) => this.finish(level, block, result, port),
         })),
     );
   }
 
-  keep(level, block, image) {
-    level.pending.delete(block.name);
-    if (level.images.has(block.name)) return;
-    const kept = { level, name: block.name, image };
-    level.images.set(block.name, kept);
-    touch(kept);
-  }
-
   draw(context, port) {
     if (this.isReady(port)) this.#shown = this.#nameOf(port);
     const levels = [...this.#levels.values()].filter(
-      ({ slice, images }) => slice === (this.#shown ?? this.#nameOf(port)) && images.size > 0,
+      (level) => level.slice === (this.#shown ?? this.#nameOf(port)) && !level.isEmpty,
     );
     const distance = ({ columns }) => Math.abs(Math.log2(columns.size * port.zoom));
     levels.sort((a, b) => distance(a) - distance(b));
     const complete = levels.findIndex((level) => level.isComplete(port));
     for (const level of levels.slice(0, complete < 0 ? NEAREST : complete + 1).reverse()) {
       context.imageSmoothingEnabled = this.isSmooth(level, port);
-      for (const { name, left, top, width, height } of level.blocks(port)) {
-        const block = level.images.get(name);
-        if (!block) continue;
-        touch(block);
-        context.drawImage(block.image, left, top, width, height);
-      }
+      level.draw(context, port);
     }
   }
 
@@ -159,16 +192,14 @@ class NetworkLayer {
     const slice = this.#nameOf(port);
     const levels = port.zooms.map((zoom, i) => {
       const isCoarse = i < port.zooms.length - 1;
-      const side = (this.isLarge ? BLOCK / 2 : BLOCK) / (isCoarse ? 2 : 1);
+      const side = (this.isLarge ? BLOCK / 4 : BLOCK / 2) / (isCoarse ? 2 : 1);
       const [columns, rows] = this.pixels(port.plane, zoom);
       const key = `${slice} ${columns.size} ${rows.size} ${side}`;
       if (!this.#levels.has(key)) this.#levels.set(key, new Level(slice, columns, rows, side));
       return this.#levels.get(key);
     });
     if (this.#levels.size > 999) {
-      for (const [key, { images }] of this.#levels) {
-        if (images.size === 0 && !levels.some((level) => this.#levels.get(key) === level)) this.#levels.delete(key);
-      }
+      for (const [key, level] of this.#levels) if (level.isEmpty && !levels.includes(level)) this.#levels.delete(key);
     }
     return [...new Set(levels)];
   }
@@ -180,8 +211,6 @@ class NetworkLayer {
 }
 
 export class ModelLayer extends NetworkLayer {
-  as = "bitmap";
-
   constructor(model, number) {
     super(model, number);
     this.id = `model-${number}`;
@@ -201,8 +230,8 @@ export class ModelLayer extends NetworkLayer {
     return Math.abs(level.columns.size * port.zoom - 1) > 1e-9;
   }
 
-  finish(level, block, bitmap) {
-    this.keep(level, block, bitmap);
+  finish(level, block, pixels) {
+    level.put(block, new ImageData(pixels, level.grid(block, []).columns.count));
   }
 
   // Values from 0 to 1 at coordinates.
@@ -213,13 +242,11 @@ export class ModelLayer extends NetworkLayer {
 
 // Mean difference from the source over the channels, at the samples of the source.
 export class ErrorLayer extends NetworkLayer {
-  as = "pixels";
-
   constructor(model, number) {
     super(model, number);
     this.id = `error-${number}`;
     this.name = `Error of ${model.name}`;
-    this.detail = model.detail;
+    this.detail = "";
   }
 
   // The slice of samples that is nearest.
@@ -239,8 +266,7 @@ export class ErrorLayer extends NetworkLayer {
   async finish(level, block, pixels, { plane, indices }) {
     level.pending.add(block.name);
     const samples = await source.load(plane, indices);
-    const image = this.#image(level, block, pixels, samples);
-    this.keep(level, block, await createImageBitmap(image));
+    level.put(block, this.#image(level, block, pixels, samples));
     source.onLoad();
   }
 
@@ -302,7 +328,7 @@ export class SourceLayer {
     if (samples && samples !== this.#samples) {
       this.#images.clear();
       this.#samples = samples;
-      this.level = new Level("", samplePixels(port.plane.columns, 1), samplePixels(port.plane.rows, 1), SOURCE_BLOCK);
+      this.level = new Level("", samplePixels(port.plane.columns, 1), samplePixels(port.plane.rows, 1), SHEET);
     }
     if (!this.level) return;
     const { columns, rows, side } = this.level;

@@ -7,15 +7,17 @@ import { coordinateAt, scene } from "./scene.js";
 import { source } from "./source.js";
 import { view } from "./view.js";
 
-const COARSE = 3; // levels, each of twice the size, above the exact one
-const SETTLED = 150; // milliseconds after which a zoom is taken for the last one
+const COARSE = 3; // levels of half the zoom below the exact one, rounded to powers of two, which other zooms share
+const MIDDLE = 2; // the same, of large networks: a twentieth of the work, to see more at once
+const SETTLED = 80; // milliseconds after which a zoom is taken for the last one
+const PATIENCE = 60; // milliseconds between drawings of blocks that arrive
 const GRID_STEP = 8; // pixels between lines of the grid, below which none are drawn
 
 export const models = page.models.map((model, number) => new ModelLayer(model, number));
 export const sources = source ? [new SourceLayer()] : [];
 export const errors = source ? page.models.map((model, number) => new ErrorLayer(model, number)) : [];
 
-const powerOfTwo = (zoom, levels) => 2 ** (Math.floor(Math.log2(zoom)) - levels);
+const powerOfTwo = (zoom, levels) => 2 ** Math.floor(Math.log2(zoom) - levels);
 
 // Draw layers in a port, each from its share of the width on, and the edges of tiles.
 export function paint(context, port, layers, { share = 0.5, hasGrid = false } = {}) {
@@ -101,12 +103,13 @@ class Stage {
   #fitted = {}; // what was shown when all was
   onDraw = () => {};
   #scheduled = false;
+  #timer = null;
   #settled = 0; // time from which the zoom is the last one
   #zoom = 0;
 
   start() {
     view.onChange(() => this.invalidate());
-    pool.onResult = () => this.invalidate();
+    pool.onResult = () => (this.halvings === null ? this.#drawSoon() : this.invalidate());
     if (source) source.onLoad = () => this.invalidate();
     new ResizeObserver(() => this.#resize()).observe(this.element);
   }
@@ -160,6 +163,14 @@ class Stage {
     });
   }
 
+  // Draw after a moment, so that the drawing of each block takes little time from the workers.
+  #drawSoon() {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      this.invalidate();
+    }, PATIENCE);
+  }
+
   // Values of all layers at coordinates: null where there are none.
   async valuesAt(coordinates) {
     const sample = sampleAt(view.directions, view.indices, coordinates);
@@ -174,7 +185,7 @@ class Stage {
   #zooms(layer, zoom) {
     if (this.halvings !== null) return [zoom / 2 ** this.halvings];
     if (performance.now() < this.#settled) return [powerOfTwo(zoom, COARSE)];
-    return [powerOfTwo(zoom, COARSE), ...(layer.isLarge ? [powerOfTwo(zoom, 1)] : []), zoom];
+    return [powerOfTwo(zoom, COARSE), ...(layer.isLarge ? [powerOfTwo(zoom, MIDDLE)] : []), zoom];
   }
 
   #resize() {
