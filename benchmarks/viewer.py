@@ -118,7 +118,12 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         for model in arguments.models:
             found = measure(browser, model)
-            figures = [f"{found['size']:.1f}", f"{found['first']:.2f}", f"{found['coarse']:.0f}", f"{found['full']:.2f}"]
+            figures = [
+                f"{found['size']:.1f}",
+                f"{found['first']:.2f}",
+                f"{found['coarse']:.0f}",
+                f"{found['full']:.2f}",
+            ]
             table.add_row(model.name, *figures, f"{found['frames']:.0f}", f"{found['slowest']:.0f}")
         browser.close()
     Console(width=120).print(table)

@@ -86,7 +86,8 @@ def _model(model: Model) -> dict[str, Any]:
     config = model.network.config
     return {
         "name": model.name,
-        "detail": ", ".join(_details(config, model.psnr)),
+        "psnr": "" if model.psnr is None else format_psnr(model.psnr),
+        "detail": ", ".join(_details(config)),
         "widths": config.widths,
         "frequencies": config.encoding.n_frequencies(len(config.signal.axes)),
         "tileSize": sum((inputs + 1) * _padded(outputs) for inputs, outputs in pairwise(config.widths)),
@@ -94,9 +95,7 @@ def _model(model: Model) -> dict[str, Any]:
     }
 
 
-def _details(config: Config, psnr: float | None) -> Iterator[str]:
-    if psnr is not None:
-        yield format_psnr(psnr)
+def _details(config: Config) -> Iterator[str]:
     yield config.encoding.name
     if config.tiles:
         yield f"{config.tiles.n_tiles:,} tiles"

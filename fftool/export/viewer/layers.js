@@ -215,6 +215,7 @@ export class ModelLayer extends NetworkLayer {
     super(model, number);
     this.id = `model-${number}`;
     this.name = model.name;
+    this.psnr = model.psnr;
     this.detail = model.detail;
   }
 
@@ -246,6 +247,7 @@ export class ErrorLayer extends NetworkLayer {
     super(model, number);
     this.id = `error-${number}`;
     this.name = `Error of ${model.name}`;
+    this.psnr = model.psnr;
     this.detail = "";
   }
 
@@ -310,6 +312,7 @@ export class SourceLayer {
 
   constructor() {
     this.name = source.name;
+    this.psnr = "";
     this.detail = "source";
   }
 

@@ -81,15 +81,14 @@ class Panel {
   }
 }
 
-// Name of a layer, what it is, and the value at the pointer.
-function caption({ name, detail }) {
+// Name of a layer, its PSNR, what it is, and the value at the pointer.
+function caption(layer) {
   const element = document.createElement("figcaption");
-  for (const [kind, text] of [["name", name], ["detail", detail], ["value", ""]]) {
+  for (const kind of ["name", "psnr", "detail", "value"]) {
     const part = element.appendChild(document.createElement(kind === "value" ? "output" : "span"));
     part.className = kind;
-    part.textContent = text;
-    if (kind === "name") part.title = name;
-    if (kind === "value") part.setAttribute("aria-live", "off");
+    part.textContent = layer[kind] ?? "";
+    part.setAttribute("aria-live", "off");
   }
   return element;
 }
