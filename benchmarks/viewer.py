@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
@@ -97,16 +97,16 @@ def measure(browser: Browser, model: Path) -> dict[str, Any]:
     }
 
 
-def _height_around(page: Any) -> int:
+def _height_around(page: Page) -> int:
     """Pixels above and below the stage."""
     return HEIGHT - int(page.evaluate("document.getElementById('stage').getBoundingClientRect().height"))
 
 
-def _covering_zoom(page: Any) -> float:
+def _covering_zoom(page: Page) -> float:
     """A zoom at which the picture is larger than the panel by a half."""
     part = "JSON.parse(document.getElementById('page').textContent).scene.axes"
     lengths = [page.evaluate(f"{part}[{axis}].worldLength") for axis in (0, 1)]
-    return 1.5 * max(WIDTH / lengths[0], HEIGHT / lengths[1])
+    return 1.5 * max(WIDTH / float(lengths[0]), HEIGHT / float(lengths[1]))
 
 
 def main() -> None:

@@ -2,27 +2,29 @@
 
 import base64
 import io
-import json
-import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import EXAMPLES, QUICK, SMALL
+from conftest import QUICK, SMALL
 from PIL import Image
 from test_checkpoint import rewrite
 
 import fftool
-from fftool import media
 from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig
 from fftool.signal import Signal
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-ARGUMENTS = """--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update
---disable-sync""".split()
+ARGUMENTS = [
+    "--no-sandbox",  # as root, in a container
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WIDTH, HEIGHT = 800, 600
 
 
@@ -68,7 +70,7 @@ class Viewer:
 
     def view(self):
         """Middle and zoom, as the address has them."""
-        self.page.wait_for_timeout(350)  # it follows after 250 ms
+        self.page.wait_for_timeout(450)  # it follows after 400 ms
         parts = dict(part.split("=") for part in self.page.url.partition("#")[2].split("&"))
         return {name: float(value) for name, value in parts.items() if name != "plane"}
 
@@ -370,7 +372,7 @@ def test_key_shows_the_tiles(view, page_of, tiled_model_path):
     viewer = view(page_of(tiled_model_path), "#x=32&y=24&zoom=8")
     without = viewer.panel().astype(int)
     viewer.press("g")
-    with_grid, rows, columns = shown_part(viewer, (48, 64))
+    with_grid, _, columns = shown_part(viewer, (48, 64))
     tile = fftool.load(tiled_model_path).tiles.tile
     edge = list(columns).index(8 * tile[1])
     assert (with_grid[:, edge, :3].astype(int).mean() > 200) and viewer.page.locator("#grid[aria-pressed=true]").count()
@@ -521,7 +523,7 @@ def test_browser_without_the_kernel_is_told(browser, page_of, quick_model_path):
     page = browser.new_page()
     page.add_init_script("WebAssembly.validate = () => false")
     page.goto(path.as_uri())
-    assert "a browser with WebAssembly SIMD" in page.get_by_role("alert").inner_text()
+    assert "a newer browser, with WebAssembly SIMD" in page.get_by_role("alert").inner_text()
     page.close()
 
 

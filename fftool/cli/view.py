@@ -104,14 +104,15 @@ class Viewing:
     def _check(self) -> None:
         check_page(self.output)
         check_writable(self.output, *self.models, *(self.source.files if self.source else ()))
-        first, *others = (describe(model) for model in self.models)
-        for path, each in zip(self.models[1:], others, strict=True):
-            inputs.check_same_kind(path, each.config.signal, self.models[0], first.config.signal)
         with uninterrupted():
-            from fftool.export.scene import check_viewable
+            from fftool.export.scene import check_size, check_viewable
 
-        check_viewable(first.config.signal)
-        check_space(self.output, 4 * 4 * sum(each.n_parameters for each in (first, *others)) // 3)
+        configs = [describe(model).config for model in self.models]
+        check_viewable(configs[0].signal)
+        for path, config in zip(self.models, configs, strict=True):
+            inputs.check_same_kind(path, config.signal, self.models[0], configs[0].signal)
+            check_size(config)
+        check_space(self.output, 4 * 4 * sum(config.n_parameters for config in configs) // 3)
 
     def _run(self) -> Result:
         signal = self._read_source()

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fftool import __version__
 from fftool.config import Config, format_psnr
-from fftool.export.scene import scene_document
+from fftool.export.scene import check_size, scene_document
 from fftool.files import replacing
 from fftool.models.network import CoordinateMLP
 from fftool.signal import Samples, Signal
@@ -58,8 +58,11 @@ class Part:
 def write_page(path: Path, title: str, models: Sequence[Model], source: Signal | None = None) -> None:
     """Write a page that shows networks of one kind of signal, and their source.
 
-    Raises SignalError for signals that a browser cannot show, and WriteError.
+    Raises SignalError for signals that a browser cannot show, ExportError for networks that are too large, and
+    WriteError.
     """
+    for model in models:
+        check_size(model.network.config)
     signal = source.config if source else models[0].network.config.signal
     document = {
         "fileName": re.sub(r"[^\w.-]+", "-", title),

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from fftool import media
-from fftool.config import SignalConfig
-from fftool.errors import SignalError
+from fftool.config import Config, SignalConfig
+from fftool.errors import ExportError, SignalError
 from fftool.media.base import Scene
 
 MAX_CHANNELS = 4
+MAX_BYTES = 375_000_000  # of weights: browsers have no texts of more than 2^29 characters
+
+
+def check_size(config: Config) -> None:
+    """Raise ExportError for a network that is too large for a page."""
+    size = 4 * config.n_parameters
+    if size > MAX_BYTES:
+        problem = f"a page holds networks of up to {MAX_BYTES / 1e6:.0f} MB, and this one has {size / 1e6:,.0f} MB"
+        raise ExportError(problem)
 
 
 def check_viewable(signal: SignalConfig) -> Scene:

@@ -3,7 +3,7 @@
 import { page } from "./data.js";
 import { player } from "./player.js";
 import { MAX_SIDE, download, picture, shownPart } from "./save.js";
-import { coordinateAt, meaning, planes, scene } from "./scene.js";
+import { planes, scene } from "./scene.js";
 import { errors, models, sources, stage } from "./stage.js";
 import { view } from "./view.js";
 
@@ -12,6 +12,7 @@ const LINE = 16; // pixels of a wheel that turns by lines
 const STEP = 0.1; // of a panel, for each press of an arrow key
 const ZOOM_STEP = Math.SQRT2;
 const SHORTEST_BAR = 60; // pixels of the page
+const ADDRESS_DELAY = 400; // milliseconds: browsers refuse many changes of the address
 
 const element = (id) => document.getElementById(id);
 const isTiled = models.some(({ model }) => model.axes.some(({ count }) => count > 1));
@@ -329,7 +330,7 @@ function onView() {
   hashTimer ??= setTimeout(() => {
     hashTimer = null;
     history.replaceState(null, "", view.hash);
-  }, 250);
+  }, ADDRESS_DELAY);
 }
 
 function onDraw(isSharp) {
@@ -359,21 +360,20 @@ async function readValues() {
     isOutdated = false;
     const { x, y } = pointer ?? { x: stage.size.width / 2, y: stage.size.height / 2 };
     const coordinates = stage.coordinatesAt(x, y);
-    const isInside = view.directions.fixed.length === 3 || coordinates.every((each) => each >= 0 && each <= 1);
+    const isInside = coordinates.every((each) => each >= 0 && each <= 1);
     const digits = Math.max(1, Math.ceil(Math.log10(view.zoom)) + 1);
     element("position").textContent = isInside
       ? scene.axes.map(({ name, length }, axis) => `${name} ${(coordinates[axis] * length).toFixed(digits)}`).join("  ")
       : "";
     for (const [caption, values] of await stage.valuesAt(coordinates)) {
-      const text = isInside && values ? values.map(formatValue).join("  ") : "";
+      const text = isInside && values ? values.map(formatNumber).join("  ") : "";
       caption.querySelector(".value").textContent = text;
     }
   }
   isReading = false;
 }
 
-function formatValue(value) {
-  const number = meaning(value);
+function formatNumber(number) {
   return scene.isInteger ? number.toFixed(1) : number.toPrecision(4);
 }
 

@@ -2,19 +2,17 @@
 
 export const page = JSON.parse(document.getElementById("page").textContent);
 
-// Bytes of a part of the page. Its text is dropped from the page, as it is read once.
+// Bytes of a part of the page.
 function part(id) {
-  const element = document.getElementById(id);
-  const bytes = Uint8Array.fromBase64?.(element.textContent) ??
-    Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
-  element.remove();
-  return bytes;
+  const { textContent } = document.getElementById(id);
+  return Uint8Array.fromBase64?.(textContent) ?? Uint8Array.from(atob(textContent), (letter) => letter.charCodeAt(0));
 }
 
 // Networks as the evaluator takes them. Their file has low bytes first, as all browsers have.
 export function networks() {
   return page.models.map((model, i) => {
     const floats = new Float32Array(part(`model-${i}`).buffer);
+    document.getElementById(`model-${i}`).remove(); // the workers have it
     const size = model.frequencies * model.axes.length;
     return { ...model, B: floats.subarray(0, size), weights: floats.subarray(size) };
   });
@@ -29,9 +27,7 @@ export function kernel() {
 // Samples of the plane of the first two axes at an index along the third: Uint8Array with shape (rows, columns,
 // channels). They are stored by their differences from the left, which are compressed better.
 export async function sourcePlane(number) {
-  const element = document.getElementById(`source-${number}`);
-  const bytes = Uint8Array.from(atob(element.textContent), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const stream = new Blob([part(`source-${number}`)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const samples = new Uint8Array(await new Response(stream).arrayBuffer());
   const { axes, channels } = page.scene;
   const row = axes[0].length * channels;

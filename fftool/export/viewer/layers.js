@@ -5,7 +5,7 @@
 
 import { errorColour, toPixels } from "./colours.js";
 import { BLOCK, pool } from "./pool.js";
-import { sampleIndex, samplePixels, scene, screenPixels } from "./scene.js";
+import { meaning, sampleIndex, samplePixels, scene, screenPixels } from "./scene.js";
 import { source } from "./source.js";
 
 const CACHE = 2 ** 28; // bytes of drawn blocks
@@ -235,7 +235,7 @@ export class ModelLayer extends NetworkLayer {
     level.put(block, new ImageData(pixels, level.grid(block, []).columns.count));
   }
 
-  // Values from 0 to 1 at coordinates.
+  // Numbers that the values at coordinates stand for.
   valuesAt(coordinates) {
     return networkValues(this.number, coordinates);
   }
@@ -300,7 +300,7 @@ export class ErrorLayer extends NetworkLayer {
 async function networkValues(model, coordinates) {
   const once = (axis) => ({ axis, step: 0, count: 1 });
   const grid = { origin: coordinates, rows: once(1), columns: once(0) };
-  return [...(await pool.evaluate({ model, grid, as: "values" }))];
+  return [...(await pool.evaluate({ model, grid, as: "values" }))].map(meaning);
 }
 
 // The source, its samples as squares or interpolated.
@@ -373,7 +373,7 @@ export class SourceLayer {
   }
 }
 
-// Values from 0 to 1 of the sample of the source at coordinates; null where there is none yet.
+// Numbers that the sample of the source at coordinates stands for; null where there is none yet.
 export function sampleAt(plane, indices, coordinates) {
   const samples = source?.peek(plane, indices);
   if (!samples) return null;
@@ -382,5 +382,5 @@ export function sampleAt(plane, indices, coordinates) {
     sampleIndex({ axis, first: coordinates[axis], step: 0 }, 0),
   );
   const start = (y * axes[plane.columns.axis].length + x) * channels;
-  return [...samples.subarray(start, start + channels)].map((sample) => sample / 255);
+  return [...samples.subarray(start, start + channels)].map((sample) => meaning(sample / 255));
 }

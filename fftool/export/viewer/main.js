@@ -23,5 +23,5 @@ if (pool.start()) {
   stage.start();
   start();
 } else {
-  fail("This page needs a browser with WebAssembly SIMD: Chrome 91, Firefox 89, Safari 16.4 or a newer one.");
+  fail("This page needs a newer browser, with WebAssembly SIMD: Chrome 111, Firefox 115, Safari 17 or later.");
 }

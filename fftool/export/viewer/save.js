@@ -22,24 +22,27 @@ export async function picture(layers, { x, y, columns }, width, height, onProgre
   if (!context) return null;
   const zoom = width / columns;
   const [left, top] = [Math.round(x * zoom - width / 2), Math.round(y * zoom - height / 2)];
+  const whole = { ...stage.port(layers[0]), zoom, left, width, zooms: [zoom] };
   for (let row = 0; row < height; row += BLOCK) {
-    const strip = { width, height: Math.min(BLOCK, height - row) };
-    const { plane, slice, indices } = stage.port(layers[0]);
-    const port = { ...strip, plane, slice, indices, zoom, left, top: top + row, zooms: [zoom] };
-    for (const layer of layers) {
-      if (layer.load) await layer.load(port);
-      await Promise.all(layer.wants(port).map(async (want) => want.done(await pool.evaluate(want))));
-    }
+    const port = { ...whole, top: top + row, height: Math.min(BLOCK, height - row) };
+    for (const layer of layers) await complete(layer, port);
     context.save();
     context.translate(0, row);
     context.beginPath();
-    context.rect(0, 0, width, strip.height);
+    context.rect(0, 0, width, port.height);
     context.clip();
     paint(context, port, layers, stage);
     context.restore();
     onProgress(Math.min(1, (row + BLOCK) / height));
   }
   return canvas.convertToBlob({ type: "image/png" });
+}
+
+async function complete(layer, port) {
+  while (!layer.isSharp(port)) {
+    await Promise.all(layer.wants(port).map(async (want) => want.done(await pool.evaluate(want))));
+    if (!layer.isSharp(port)) await new Promise(requestAnimationFrame); // for what the stage has asked for
+  }
 }
 
 // Hand a file to the browser.

@@ -3,7 +3,7 @@
 import { page } from "./data.js";
 import { ErrorLayer, ModelLayer, SourceLayer, sampleAt } from "./layers.js";
 import { pool } from "./pool.js";
-import { coordinateAt, scene } from "./scene.js";
+import { coordinateAt, positionOf, scene } from "./scene.js";
 import { source } from "./source.js";
 import { view } from "./view.js";
 
@@ -42,11 +42,9 @@ function drawGrid(context, port, axes) {
     [rows, port.top, port.height, false],
   ]) {
     const { length: samples, side, count } = axes[direction.axis];
-    const step = (side / samples) * direction.length * port.zoom;
-    const edge = (place) => (direction.isFlipped ? direction.length * port.zoom - place * step : place * step) - start;
-    if (step < GRID_STEP) continue;
+    if ((side / samples) * direction.length * port.zoom < GRID_STEP) continue;
     for (let place = 1; place < count; place++) {
-      const at = Math.round(edge(place));
+      const at = Math.round(positionOf(direction, (place * side) / samples) * port.zoom - start);
       if (at < 0 || at > length) continue;
       for (const [colour, width] of [["#000a", 3], ["#fffc", 1]]) {
         context.fillStyle = colour;
@@ -58,8 +56,6 @@ function drawGrid(context, port, axes) {
 }
 
 class Panel {
-  isVisible = true;
-
   constructor(layers) {
     this.layers = layers;
     this.element = document.createElement("figure");
@@ -110,12 +106,12 @@ class Stage {
     view.onChange(() => this.invalidate());
     pool.onResult = () => (this.halvings === null ? this.#drawSoon() : this.invalidate());
     if (source) source.onLoad = () => this.invalidate();
+    this.element.classList.toggle("has-alpha", scene.channels % 2 === 0);
     new ResizeObserver(() => this.#resize()).observe(this.element);
   }
 
   // Show layers side by side; `isWiped` shows the first two in one panel.
   show(layers, isWiped) {
-    this.isWiped = isWiped;
     this.panels = (isWiped ? [layers] : layers.map((layer) => [layer])).map((each) => new Panel(each));
     this.element.replaceChildren(...this.panels.map(({ element }) => element));
     this.element.classList.toggle("is-wiped", isWiped);
@@ -129,7 +125,8 @@ class Stage {
   }
 
   // Port of a panel of that size.
-  port(layer, { width, height } = this.size, zoom = view.zoom) {
+  port(layer, { width, height } = this.size) {
+    const { zoom } = view;
     return {
       plane: view.directions,
       slice: view.slice,
@@ -218,16 +215,15 @@ class Stage {
     const requests = [];
     let isSharp = performance.now() >= this.#settled;
     for (const { canvas, context, layers, element } of this.panels) {
-      const { width, height } = canvas;
-      context.clearRect(0, 0, width, height);
-      const port = this.port(layers[0]);
-      element.style.setProperty("--clip", clipOf(port));
+      context.clearRect(0, 0, canvas.width, canvas.height);
       for (const layer of layers) {
-        const port = this.port(layer);
+        const port = this.port(layer, canvas);
         requests.push(...layer.wants(port));
         isSharp &&= layer.isSharp(port);
       }
-      paint(context, this.port(layers[0]), layers, this);
+      const port = this.port(layers[0], canvas);
+      element.style.setProperty("--clip", clipOf(port));
+      paint(context, port, layers, this);
     }
     requests.sort((a, b) => a.order - b.order || a.distance - b.distance);
     pool.want(requests);
@@ -251,4 +247,3 @@ function bestColumns(count, width, height) {
 }
 
 export const stage = new Stage();
-export const hasAlpha = scene.channels % 2 === 0;

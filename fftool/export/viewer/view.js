@@ -3,12 +3,12 @@
 import { planes, sampleCoordinate, scene } from "./scene.js";
 
 const MAX_ZOOM = 1e7; // pixels of the screen for one of the source: float32 resolves no more of a network
-const MIN_SHARE = 0.25; // of a panel that the signal fills at least
+const SMALLEST = 50; // pixels of the screen that the longer side of a larger signal fills at least
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 class View {
-  plane = planes.length - 1 && planes.findIndex((plane) => plane.fixed[0] === scene.axes.length - 1);
+  plane = planes.findIndex(({ fixed }) => fixed.every((axis) => axis === scene.axes.length - 1));
   zoom = 1;
   x = 0; // of the middle, in pixels of the source
   y = 0;
@@ -42,8 +42,7 @@ class View {
   set(changes) {
     Object.assign(this, changes);
     const { columns, rows } = this.directions;
-    const smallest = MIN_SHARE * Math.min(1, 200 / Math.max(columns.length, rows.length));
-    this.zoom = clamp(this.zoom, smallest, MAX_ZOOM);
+    this.zoom = this.#possible(this.zoom);
     this.x = clamp(this.x, 0, columns.length);
     this.y = clamp(this.y, 0, rows.length);
     for (const listener of this.#listeners) listener();
@@ -51,9 +50,14 @@ class View {
 
   // Zoom by a factor, with the position that is that far from the middle, in pixels, staying in its place.
   zoomBy(factor, dx = 0, dy = 0) {
-    const zoom = clamp(this.zoom * factor, 0, MAX_ZOOM);
+    const zoom = this.#possible(this.zoom * factor);
     const [x, y] = [this.x + dx / this.zoom, this.y + dy / this.zoom];
     this.set({ zoom, x: x - dx / zoom, y: y - dy / zoom });
+  }
+
+  #possible(zoom) {
+    const { columns, rows } = this.directions;
+    return clamp(zoom, Math.min(1, SMALLEST / Math.max(columns.length, rows.length)), MAX_ZOOM);
   }
 
   moveBy(dx, dy) {
