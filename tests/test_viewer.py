@@ -457,8 +457,9 @@ def test_address_without_a_view_shows_all(hash, view, page_of, quick_model_path)
 
 def test_link_leads_back(view, page_of, quick_model_path):
     path = page_of(quick_model_path)
-    viewer = view(path, "#x=10.25&y=20.5&zoom=300")
+    viewer = view(path, "#x=10.2571&y=20.4137&zoom=300")
     viewer.press("ArrowLeft", "+")
+    viewer.view()  # waits for the address
     again = view(path, "#" + viewer.page.url.partition("#")[2])
     assert_alike(again.panel(), viewer.panel())
 
