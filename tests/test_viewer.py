@@ -2,7 +2,9 @@
 
 import base64
 import io
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +28,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WIDTH, HEIGHT = 800, 600
+README = Path(__file__).parent.parent / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -439,6 +442,17 @@ def test_saves_pictures_of_any_size(view, page_of, run, tmp_path, photo, photo_p
     np.testing.assert_array_equal(source[..., :3], photo.samples)
 
 
+def test_saves_all_panels_side_by_side(view, page_of, photo, photo_path, quick_model_path):
+    viewer = view(page_of(quick_model_path, "--source", photo_path))
+    viewer.press("s")
+    _, pixels = saved(viewer, "All, each of this size", whole=True, width=64)
+    line, gap = 16, 8  # of the names, and between the panels
+    assert pixels.shape == (48 + line, 2 * 64 + gap, 4)
+    assert_alike(pixels[line:, :64, :3], fftool.render(fftool.load(quick_model_path)))
+    np.testing.assert_array_equal(pixels[line:, 64 + gap :, :3], photo.samples)
+    assert pixels[:line, :64].min() < 100  # a name in black
+
+
 def test_save_takes_the_line_too(view, page_of, quick_model_path, tiled_model_path):
     viewer = view(page_of(quick_model_path, tiled_model_path), "#x=32&y=24&zoom=8")
     viewer.press("w")
@@ -553,10 +567,7 @@ async source => {
   const shaders = [
     [gl.VERTEX_SHADER, `#version 300 es
       in vec2 p; out vec2 v; void main() { v = vec2(p.x + 1.0, 1.0 - p.y) / 2.0; gl_Position = vec4(p, 0.0, 1.0); }`],
-    [gl.FRAGMENT_SHADER, `#version 300 es
-      precision highp float; in vec2 v; out vec4 colour;
-      ${source}
-      void main() { colour = signal(v); }`],
+    [gl.FRAGMENT_SHADER, source],
   ];
   for (const [kind, text] of shaders) {
     const shader = gl.createShader(kind);
@@ -583,8 +594,10 @@ async source => {
 def test_exported_shader_compiles_and_draws_the_network(options, browser, run, tmp_path, photo_path):
     assert run("train", photo_path, "--tile", "none", *options).returncode == 0
     assert run("export", "model.st", "-o", "a.glsl").returncode == 0
+    (shader,) = re.findall(r"```glsl\n(.*?)```", README.read_text(), re.DOTALL)
+    pasted = shader.replace("// paste model.glsl here", (tmp_path / "a.glsl").read_text())
     page = browser.new_page()
-    pixels = page.evaluate(SHADER_PAGE, (tmp_path / "a.glsl").read_text())
+    pixels = page.evaluate(SHADER_PAGE, pasted)
     page.close()
     image = np.array(pixels, np.uint8).reshape(48, 64, 4)[::-1]
     assert_alike(image, rendered(run, tmp_path, "model.st"))

@@ -415,7 +415,7 @@ function openSaveDialog() {
   const select = element("save-layer");
   select.replaceChildren();
   const layers = stage.panels.flatMap((panel) => panel.layers);
-  if (wiped.isOn) select.append(new Option("Both, as shown", "both"));
+  if (layers.length > 1) select.append(new Option(wiped.isOn ? "Both, with the line" : "All, each of this size", "all"));
   for (const { id, name } of layers) select.append(new Option(name, id));
   proposeSize();
   element("save-dialog").showModal();
@@ -433,12 +433,13 @@ async function save(event) {
   event.preventDefault();
   const [width, height] = ["save-width", "save-height"].map((id) => Number(element(id).value));
   const choice = element("save-layer").value;
-  const layers = choice === "both" ? stage.panels[0].layers : [byId(choice)];
+  const panels = choice === "all" ? stage.panels.map(({ layers }) => layers) : [[byId(choice)]];
   const part = shownPart(element("save-whole").checked);
   element("save-dialog").close();
   try {
     const progress = (share) => (element("message").textContent = `Saving … ${Math.round(100 * share)} %`);
-    const blob = await picture(layers, part, width, height, progress);
+    const columns = Math.min(stage.columns, panels.length);
+    const blob = await picture(panels, part, { width, height }, columns, progress);
     if (!blob) throw new Error();
     download(blob, `${page.fileName}-${width}x${height}.png`);
     say("Saved.");

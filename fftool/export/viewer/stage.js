@@ -92,6 +92,7 @@ function caption(layer) {
 class Stage {
   element = document.getElementById("stage");
   panels = [];
+  columns = 1; // of panels
   share = 0.5; // of the width, left of the line
   hasGrid = false;
   halvings = null; // of the zoom, while a clip plays
@@ -186,7 +187,8 @@ class Stage {
 
   #resize() {
     const { width, height } = this.element.getBoundingClientRect();
-    this.element.style.setProperty("--columns", bestColumns(this.panels.length, width, height));
+    this.columns = bestColumns(this.panels.length, width, height);
+    this.element.style.setProperty("--columns", this.columns);
     const isFitted = this.isFitted;
     for (const panel of this.panels) panel.resize();
     if (isFitted) this.fit();
