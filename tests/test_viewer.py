@@ -314,6 +314,27 @@ def test_source_is_beside_its_networks_with_their_errors(view, page_of, photo, p
     assert viewer.page.locator("#legend").is_visible()
 
 
+def test_errors_are_those_of_visible_colours(view, page_of, run, tmp_path):
+    """Colours that alpha hides are not trained on."""
+    rgba = np.random.default_rng(0).integers(0, 256, (48, 64, 4), np.uint8)
+    rgba[..., 3] = np.where(np.arange(64) < 32, 0, 255)
+    Image.fromarray(rgba).save(tmp_path / "a.png")
+    assert run("train", "a.png", *QUICK).returncode == 0
+    viewer = view(page_of(tmp_path / "model.st", "--source", tmp_path / "a.png"), "#x=32&y=24&zoom=4")
+    viewer.press("e")
+    before, after = (
+        pixels[..., :3].astype(float) * (pixels[..., 3:] / 255)
+        for pixels in (rgba, rendered(run, tmp_path, "model.st").astype(float))
+    )
+    alpha = np.abs(rendered(run, tmp_path, "model.st")[..., 3:].astype(float) - rgba[..., 3:])
+    difference = np.concatenate([np.abs(before - after), alpha], axis=-1).mean(axis=-1)
+    shown = whole(viewer, (48, 64), 1)[::4, ::4, :3].astype(int)
+    from matplotlib import colormaps
+
+    expected = 255 * colormaps["inferno"](np.minimum(difference / 25.5, 1))[..., :3]
+    assert np.abs(shown - expected).mean() < 3
+
+
 def test_source_is_nearest_or_smooth(view, page_of, photo, photo_path, quick_model_path):
     viewer = view(page_of(quick_model_path, "--source", photo_path), "#x=32&y=24&zoom=8")
     viewer.press("s")

@@ -241,7 +241,7 @@ export class ModelLayer extends NetworkLayer {
   }
 }
 
-// Mean difference from the source over the channels, at the samples of the source.
+// Difference from the source at its samples.
 export class ErrorLayer extends NetworkLayer {
   constructor(model, number) {
     super(model, number);
@@ -276,16 +276,11 @@ export class ErrorLayer extends NetworkLayer {
     const width = Math.min(side, columns.count - x * side);
     const image = new ImageData(width, pixels.length / 4 / width);
     const { axes, channels } = scene;
-    const colour = channels < 3 ? [0] : [0, 1, 2];
-    const places = colour.map((channel) => [channel, channel]); // in the pixels, and in the samples
-    if (channels % 2 === 0) places.push([3, channels - 1]);
     for (let row = 0, at = 0; row < image.height; row++) {
       const start = sampleIndex(rows, y * side + row) * axes[columns.axis].length;
       for (let column = 0; column < width; column++, at += 4) {
         const from = (start + sampleIndex(columns, x * side + column)) * channels;
-        let sum = 0;
-        for (const [ours, theirs] of places) sum += Math.abs(pixels[at + ours] - samples[from + theirs]);
-        image.data.set(errorColour(sum / places.length / 255 / FULL_ERROR), at);
+        image.data.set(errorColour(difference(pixels, at, samples, from) / FULL_ERROR), at);
       }
     }
     return image;
@@ -295,6 +290,17 @@ export class ErrorLayer extends NetworkLayer {
     const values = await networkValues(this.number, coordinates);
     return sample && values.map((value, channel) => Math.abs(value - sample[channel]));
   }
+}
+
+// Mean difference over the channels, from 0 to 1, of a pixel in RGBA and a sample. Colours that alpha hides do not count.
+function difference(pixels, at, samples, from) {
+  const { channels } = scene;
+  const hasAlpha = channels % 2 === 0;
+  const nColours = channels - (hasAlpha ? 1 : 0);
+  const [ours, theirs] = hasAlpha ? [pixels[at + 3] / 255, samples[from + nColours] / 255] : [1, 1];
+  let sum = 255 * Math.abs(ours - theirs);
+  for (let i = 0; i < nColours; i++) sum += Math.abs(pixels[at + i] * ours - samples[from + i] * theirs);
+  return sum / channels / 255;
 }
 
 async function networkValues(model, coordinates) {
