@@ -1,7 +1,9 @@
 """fftool view: what it refuses and reports. The page itself is tested in a browser, in test_viewer.py."""
 
 import json
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -112,3 +114,13 @@ def test_source_of_16_bits_is_shown_in_8(run, tmp_path, quick_model_path, photo_
     assert run("view", "model.st", "--source", "deep.png").returncode == 0
     scene = page_document(tmp_path / "model.html")["scene"]
     assert (scene["low"], scene["high"], scene["channels"]) == (0, 65535, 3)
+
+
+def test_name_of_no_known_encoding_is_shown_as_far_as_it_can_be(run, tmp_path, quick_model_path):
+    name = os.fsdecode(b"b\xff.st")
+    try:
+        shutil.copy(quick_model_path, tmp_path / name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert run("view", name, "-o", "a.html").returncode == 0
+    assert page_document(tmp_path / "a.html")["models"][0]["name"] == "b\ufffd"

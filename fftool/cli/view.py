@@ -17,7 +17,7 @@ from fftool.cli.errors import UsageError
 from fftool.cli.inputs import SignalSource
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
-from fftool.files import check_space, check_writable
+from fftool.files import check_space, check_writable, readable_name
 from fftool.interrupts import uninterrupted
 from fftool.pipes import is_nameless
 
@@ -164,6 +164,10 @@ class Viewing:
                     measured[path] = assess(networks[path], signal, update)[1].psnr
         names = jobs.output_names(list(self.models), "model")
         return [
-            Model(names[path], network, measured.get(path, network.result.psnr if network.result else None))
+            Model(
+                readable_name(Path(names[path])),
+                network,
+                measured.get(path, network.result.psnr if network.result else None),
+            )
             for path, network in networks.items()
         ]

@@ -35,8 +35,6 @@ BUILT = VIEWER / "built"
 KERNELS = ("kernel", "kernel-relaxed")
 OUTPUTS = 4  # of a layer that the kernel computes at a time
 
-Floats = NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -45,14 +43,6 @@ class Model:
     name: str
     network: CoordinateMLP
     psnr: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Bytes in a page, in pieces, which its scripts find by the name."""
-
-    name: str
-    pieces: Iterable[bytes]
 
 
 def write_page(path: Path, title: str, models: Sequence[Model], source: Signal | None = None) -> None:
@@ -70,18 +60,25 @@ def write_page(path: Path, title: str, models: Sequence[Model], source: Signal |
         "models": [_model(model) for model in models],
         "source": source.source or "source" if source else None,
     }
-    parts = [Part(name, [(BUILT / f"{name}.wasm").read_bytes()]) for name in KERNELS]
-    parts += [Part(f"model-{i}", _packed(model.network)) for i, model in enumerate(models)]
-    if source:
-        parts += [Part(f"source-{i}", [plane]) for i, plane in enumerate(_source_planes(source.samples))]
+    start, end = _html(title, document)
     with replacing(path) as file:
-        start, end = _html(title, document)
         file.write(start.encode())
-        for part in parts:
-            file.write(f'<script type="application/octet-stream" id="{part.name}">'.encode())
-            file.writelines(_base64(part.pieces))
+        for name, pieces in _parts(models, source):
+            file.write(f'<script type="application/octet-stream" id="{name}">'.encode())
+            file.writelines(_base64(pieces))
             file.write(b"</script>\n")
         file.write(end.encode())
+
+
+def _parts(models: Sequence[Model], source: Signal | None) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Name and bytes, in pieces, of each binary part."""
+    for name in KERNELS:
+        yield name, [(BUILT / f"{name}.wasm").read_bytes()]
+    for i, model in enumerate(models):
+        yield f"model-{i}", _packed(model.network)
+    if source:
+        for i, plane in enumerate(_source_planes(source.samples)):
+            yield f"source-{i}", [plane]
 
 
 def _model(model: Model) -> dict[str, Any]:
@@ -155,10 +152,9 @@ def _html(title: str, document: dict[str, Any]) -> list[str]:
     )
     policy = [
         "default-src 'none'",
-        f"script-src '{_hash(script)}' '{_hash(worker)}' 'wasm-unsafe-eval' blob:",
+        f"script-src '{_hash(script)}' 'wasm-unsafe-eval'",
         f"style-src '{_hash(style)}'",
         "worker-src blob:",
-        "img-src data: blob:",
         "base-uri 'none'",
         "form-action 'none'",
     ]

@@ -2,7 +2,7 @@
 //
 // A network is {widths, frequencies, B, tileSize, weights, axes}. B has shape (d, frequencies); an encoding without
 // features has none. `weights` holds the layers of each tile one after the other, `tileSize` numbers for each, as
-// packing.py writes them: weight (groups, inputs, 4), bias (groups × 4). `axes` has, in coordinate order, the tiles
+// page.py writes them: weight (groups, inputs, 4), bias (groups × 4). `axes` has, in coordinate order, the tiles
 // along each axis: {length, side, count, margin} in samples.
 //
 // A grid is {origin, rows, columns}: the coordinates of its first pixel, and along each direction {axis, step, count}.
