@@ -142,7 +142,8 @@ def _reformatter(av: ModuleType) -> Any:
 
 def _decoded(path: Path, av: ModuleType, container: Any, stream: Any) -> Iterator[Any]:
     """Frames as they are stored. Raises DamagedFileError where a file ends before its index does."""
-    stream.thread_type = "AUTO"
+    # Threads for whole frames wait for each other for ever, now and then, where a file ends early.
+    stream.thread_type = "SLICE"
     has_alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE")) == "1"
     decoder = stream.codec_context
     if has_alpha and decoder.name in ALPHA_DECODERS:
