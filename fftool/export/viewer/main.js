@@ -1,4 +1,6 @@
-// The page of `fftool view`. Its parts, from the bottom up: data, scene, pool, source, layers, view, stage, controls.
+// The page of `fftool view`. From the bottom up: data and scene are its contents; pool has the workers, and source the
+// samples; layers draw what comes from them, and view says where; stage shows layers; controls and what they import
+// change the view and the stage.
 
 import { ERROR_COLOURS } from "./colours.js";
 import { start } from "./controls.js";

@@ -5,7 +5,7 @@ import { kernel, networks } from "./data.js";
 const MEMORY = 2 ** 30; // bytes of weights, of which each worker has its own
 const IN_FLIGHT = 4; // requests of a worker at a time, so that it need not wait
 
-export const BLOCK = 128; // pixels along each side of the largest grid
+export const BLOCK = 64; // pixels along each side of the largest grid
 
 class Pool {
   onResult = () => {};

@@ -102,13 +102,23 @@ class Stage {
   #timer = null;
   #settled = 0; // time from which the zoom is the last one
   #zoom = 0;
+  #plane = view.plane;
 
   start() {
-    view.onChange(() => this.invalidate());
+    view.onChange(() => this.#follow());
     pool.onResult = () => (this.halvings === null ? this.#drawSoon() : this.invalidate());
     if (source) source.onLoad = () => this.invalidate();
     this.element.classList.toggle("has-alpha", scene.channels % 2 === 0);
     new ResizeObserver(() => this.#resize()).observe(this.element);
+  }
+
+  // The view has changed. Another plane may have another aspect, and suit another arrangement of panels.
+  #follow() {
+    if (this.#plane !== view.plane) {
+      this.#plane = view.plane;
+      this.#resize();
+    }
+    this.invalidate();
   }
 
   // Show layers side by side; `isWiped` shows the first two in one panel.
