@@ -38,7 +38,8 @@ async hash => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
     coarse ??= pixels.every((value, i) => i % 4 < 3 || value) ? performance.now() - start : null;
   } while (coarse === null);
-  while (root.dataset.state !== "sharp" || performance.now() - start < 90) await frame();
+  const moment = () => new Promise((done) => setTimeout(done, 10));
+  while (root.dataset.state !== "sharp" || performance.now() - start < 90) await moment();
   return [coarse, performance.now() - start];
 }
 """

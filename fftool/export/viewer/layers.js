@@ -46,7 +46,7 @@ class NetworkLayer {
             block.left + block.width / 2 - port.width / 2,
             block.top + block.height / 2 - port.height / 2,
           ),
-          key: `${this.id} ${level.slice} ${level.columns.size} ${level.rows.size} ${block.name}`,
+          key: `${this.id} ${level.slice} ${level.columns.size} ${level.rows.size} ${level.side} ${block.name}`,
           model: this.number,
           grid: level.grid(block, this.sliceOf(port)),
           as: "pixels",
