@@ -12,6 +12,7 @@ demo: .venv/installed
 	$(FFTOOL) train examples/astronaut.jpg --epochs 20 -o demo/astronaut.st --overwrite
 	$(FFTOOL) render demo/astronaut.st --size 500x500 -o demo/astronaut-500x500.png --overwrite
 	$(FFTOOL) render demo/astronaut.st --size 500x500 --crop 0.3,0.1,0.3,0.3 -o demo/astronaut-face.png --overwrite
+	$(FFTOOL) view demo/astronaut.st --source examples/astronaut.jpg -o demo/astronaut.html --overwrite
 	$(FFTOOL) compare examples/mushroom.png --scale auto --scale 1 --scale 2 --scale 10 --epochs 150 --size 500x500 \
 		-o demo/mushroom.png --explain demo/mushroom-scale.png --overwrite
 	$(FFTOOL) encode-viz --scale 1 --scale 10 --scale 100 -o demo/encoding --overwrite
@@ -19,6 +20,7 @@ demo: .venv/installed
 	@echo "The photo:                         examples/astronaut.jpg"
 	@echo "The photo, rendered at 500x500:    demo/astronaut-500x500.png"
 	@echo "The face, rendered at 500x500:     demo/astronaut-face.png"
+	@echo "To zoom into, in a browser:        demo/astronaut.html"
 	@echo "15x15 pixels, at four scales:      demo/mushroom.png"
 	@echo "How auto chose one of them:        demo/mushroom-scale.png"
 	@echo "The features at three scales:      demo/encoding/scales.png"

@@ -1,6 +1,7 @@
 """Shapes: closed meshes as occupancy, trained, tested at points and drawn as meshes. trimesh makes them here."""
 
 import json
+import re
 import sys
 
 import numpy as np
@@ -190,6 +191,15 @@ def test_points_that_were_not_trained_test_a_network(sphere_model):
     assert result.iou > 0.98
     assert 0.9 < result.near_iou < result.iou
     assert fftool.describe(model).result == result
+
+
+def test_page_of_a_shape_has_its_planes_and_iou(run, sphere_model, tmp_path):
+    model, result = sphere_model
+    (shown,) = json.loads(run("view", model, "-o", "a.html", "--json").stdout)["models"]
+    assert (shown["iou"], shown["near_iou"]) == (result.iou, result.near_iou)
+    page = json.loads(re.search(r'id="page">(.*?)</script>', (tmp_path / "a.html").read_text())[1])
+    assert page["models"][0]["quality"] == f"IoU {result.iou:.4f}"
+    assert [plane["name"] for plane in page["scene"]["planes"]] == ["z", "y", "x"]
 
 
 @pytest.mark.parametrize("suffix", [".glb", ".stl", ".ply", ".obj"])

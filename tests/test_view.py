@@ -116,6 +116,16 @@ def test_source_of_16_bits_is_shown_in_8(run, tmp_path, quick_model_path, photo_
     assert (scene["low"], scene["high"], scene["channels"]) == (0, 65535, 3)
 
 
+def test_exact_network_has_no_number_in_json(run, tmp_path):
+    """JSON has no infinity; the page says that it is exact."""
+    Image.new("L", (2, 2), 255).save(tmp_path / "white.png")
+    assert run("train", "white.png", "--epochs", 200, *QUICK[:4]).returncode == 0
+    assert fftool.load(tmp_path / "model.st").result.exact == ("psnr",)
+    document = json.loads(run("view", "model.st", "--json").stdout)
+    assert document["models"] == [{"name": "model", "psnr": None}]
+    assert page_document(tmp_path / "model.html")["models"][0]["quality"] == "exact"
+
+
 def test_name_of_no_known_encoding_is_shown_as_far_as_it_can_be(run, tmp_path, quick_model_path):
     name = os.fsdecode(b"b\xff.st")
     try:

@@ -296,7 +296,7 @@ def test_dense_screen_is_drawn_with_all_its_pixels(view, page_of, run, tmp_path,
 def test_source_is_beside_its_networks_with_their_errors(view, page_of, photo, photo_path, quick_model_path):
     viewer = view(page_of(quick_model_path, "--source", photo_path), "#x=32&y=24&zoom=1")
     assert viewer.names == ["quick"]
-    assert viewer.page.locator(".psnr").inner_text() == f"{fftool.load(quick_model_path).result.psnr:.2f} dB"
+    assert viewer.page.locator(".quality").inner_text() == f"{fftool.load(quick_model_path).result.psnr:.2f} dB"
     assert viewer.page.locator(".detail").inner_text() == "gaussian σ=8"
     viewer.press("s")
     assert viewer.names == ["quick", "photo.png"]

@@ -139,7 +139,7 @@ class Comparison:
     def _write_page(self, path: Path, results: Results) -> None:
         """Write the page of all networks, without the baselines."""
         networks = [each for each in results.outcomes if isinstance(each, NetworkOutcome)]
-        models = [Model(each.name, each.network.cpu(), each.quality.psnr) for each in networks]
+        models = [Model(each.name, each.network.cpu(), each.quality) for each in networks]
         write_page(path, self.signal.source, models, self.signal)
 
     def _profile(self, outcome: Outcome) -> tuple[float, ...]:

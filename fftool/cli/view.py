@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,12 +17,16 @@ from fftool.cli.errors import UsageError
 from fftool.cli.inputs import SignalSource
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
+from fftool.cli.reports import shape_json
+from fftool.config import finite
 from fftool.files import check_space, check_writable, readable_name
 from fftool.interrupts import uninterrupted
 from fftool.pipes import is_nameless
 
 if TYPE_CHECKING:
     from fftool.export.page import Model
+    from fftool.metrics import Quality
+    from fftool.models.network import CoordinateMLP
     from fftool.signal import Signal
 
 SUFFIXES = (".html", ".htm")
@@ -128,7 +132,7 @@ class Viewing:
         document = {
             "output": str(self.output),
             "bytes": size,
-            "models": [{"name": model.name, "psnr": model.psnr} for model in models],
+            "models": [{"name": model.name, **_figures(model)} for model in models],
         }
 
         def show(out: Output) -> None:
@@ -146,28 +150,33 @@ class Viewing:
         return signal
 
     def _load(self, signal: Signal | None) -> list[Model]:
-        """Networks, each with its PSNR: measured on the source where that is not the signal of its training."""
+        """Networks, each with its figures: measured on the source where that is not the signal of its training."""
         networks = {path: load(path) for path in self.models}
-        from fftool.evaluation import assess
         from fftool.export.page import Model
+
+        measured = self._measure(networks, signal) if signal else {}
+        names = jobs.output_names(list(self.models), "model")
+        return [
+            Model(readable_name(Path(names[path])), network, measured.get(path, network.result))
+            for path, network in networks.items()
+        ]
+
+    def _measure(self, networks: Mapping[Path, CoordinateMLP], signal: Signal) -> dict[Path, Quality]:
+        from fftool.evaluation import assess
 
         unknown = [
             path
             for path, network in networks.items()
-            if signal and (network.result is None or network.config.signal.sha256 != signal.sha256)
+            if network.result is None or network.result.psnr is None or network.config.signal.sha256 != signal.sha256
         ]
-        measured = {}
-        if signal and unknown:
-            with bars.progress_in_parts("all checkpoints", len(unknown) * signal.n_samples, "samples") as add_part:
-                for path in unknown:
-                    update = add_part(path.name, signal.n_samples)
-                    measured[path] = assess(networks[path], signal, update)[1].psnr
-        names = jobs.output_names(list(self.models), "model")
-        return [
-            Model(
-                readable_name(Path(names[path])),
-                network,
-                measured.get(path, network.result.psnr if network.result else None),
-            )
-            for path, network in networks.items()
-        ]
+        measured: dict[Path, Quality] = {}
+        with bars.progress_in_parts("all checkpoints", len(unknown) * signal.n_samples, "samples") as add_part:
+            for path in unknown:
+                _, measured[path] = assess(networks[path], signal, add_part(path.name, signal.n_samples))
+        return measured
+
+
+def _figures(model: Model) -> dict[str, Any]:
+    """Figures of a network, for JSON."""
+    figures = model.figures
+    return {"psnr": None} if figures is None else {"psnr": finite(figures.psnr)} | shape_json(figures)

@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fftool import __version__
-from fftool.config import Config, format_psnr
+from fftool.config import Config, TrainingResult, format_psnr
 from fftool.export.scene import check_size, scene_document
 from fftool.files import replacing
+from fftool.metrics import Quality
 from fftool.models.network import CoordinateMLP
 from fftool.signal import Samples, Signal
 
@@ -38,11 +39,11 @@ OUTPUTS = 4  # of a layer that the kernel computes at a time
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A network in a page, its name, and its PSNR (dB), if it was measured."""
+    """A network in a page, its name, and its figures, if it was measured."""
 
     name: str
     network: CoordinateMLP
-    psnr: float | None
+    figures: Quality | TrainingResult | None
 
 
 def write_page(path: Path, title: str, models: Sequence[Model], source: Signal | None = None) -> None:
@@ -86,13 +87,19 @@ def _model(model: Model) -> dict[str, Any]:
     config = model.network.config
     return {
         "name": model.name,
-        "psnr": "" if model.psnr is None else format_psnr(model.psnr),
+        "quality": _quality(model.figures),
         "detail": ", ".join(_details(config)),
         "widths": config.widths,
         "frequencies": config.encoding.n_frequencies(len(config.signal.axes)),
         "tileSize": sum((inputs + 1) * _padded(outputs) for inputs, outputs in pairwise(config.widths)),
         "axes": _tiled_axes(config),
     }
+
+
+def _quality(figures: Quality | TrainingResult | None) -> str:
+    if figures is None or figures.psnr is None:
+        return ""
+    return format_psnr(figures.psnr) if figures.iou is None else f"IoU {figures.iou:.4f}"
 
 
 def _details(config: Config) -> Iterator[str]:

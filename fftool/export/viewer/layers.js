@@ -97,7 +97,7 @@ export class ModelLayer extends NetworkLayer {
     super(model, number);
     this.id = `model-${number}`;
     this.name = model.name;
-    this.psnr = model.psnr;
+    this.quality = model.quality;
     this.detail = model.detail;
   }
 
@@ -129,7 +129,7 @@ export class ErrorLayer extends NetworkLayer {
     super(model, number);
     this.id = `error-${number}`;
     this.name = `Error of ${model.name}`;
-    this.psnr = model.psnr;
+    this.quality = model.quality;
     this.detail = "";
   }
 
@@ -200,7 +200,7 @@ export class SourceLayer {
 
   constructor() {
     this.name = source.name;
-    this.psnr = "";
+    this.quality = "";
     this.detail = "source";
   }
 

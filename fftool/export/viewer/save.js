@@ -44,11 +44,11 @@ function drawPaper(context, { width, height }) {
   context.fillRect(0, 0, width, height);
 }
 
-function drawName(context, { name, psnr }, { left, top, line, width }) {
+function drawName(context, { name, quality }, { left, top, line, width }) {
   context.fillStyle = "#000";
   context.font = `${Math.round(0.7 * line)}px system-ui, sans-serif`;
   context.textBaseline = "middle";
-  context.fillText([name, psnr].filter(Boolean).join(", "), left, top + line / 2, width);
+  context.fillText([name, quality].filter(Boolean).join(", "), left, top + line / 2, width);
 }
 
 // Draw layers strip by strip, each once its blocks are there.

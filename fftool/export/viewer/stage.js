@@ -77,10 +77,10 @@ class Panel {
   }
 }
 
-// Name of a layer, its PSNR, what it is, and the value at the pointer.
+// Name of a layer, its PSNR or IoU, what it is, and the value at the pointer.
 function caption(layer) {
   const element = document.createElement("figcaption");
-  for (const kind of ["name", "psnr", "detail", "value"]) {
+  for (const kind of ["name", "quality", "detail", "value"]) {
     const part = element.appendChild(document.createElement(kind === "value" ? "output" : "span"));
     part.className = kind;
     part.textContent = layer[kind] ?? "";
