@@ -76,6 +76,7 @@ function showLayers() {
   element("layers").hidden = wiped.isOn || models.length < 2;
   if (sources.length > 0) {
     press("source", shown.has("source"));
+    element("smooth").disabled = !stage.panels.some((panel) => panel.layers.includes(sources[0]));
     press("error", errors.some(({ id }) => shown.has(id)));
   }
   element("legend").hidden = !stage.panels.some((panel) => panel.layers.some((layer) => errors.includes(layer)));
