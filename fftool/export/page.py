@@ -149,7 +149,7 @@ def _source_planes(samples: Samples) -> Iterator[bytes]:
     planes = samples.reshape(-1, *samples.shape[-3:])
     for plane in planes:
         rounded = plane if plane.dtype == np.uint8 else np.rint(plane / 257).astype(np.uint8)
-        yield zlib.compress(np.diff(rounded, axis=1, prepend=np.uint8(0)).tobytes(), 9)
+        yield zlib.compress(np.diff(rounded, axis=1, prepend=np.uint8(0)).tobytes())
 
 
 def _html(title: str, document: dict[str, Any]) -> list[str]:
