@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial, reduce
 from itertools import count, product
 from math import pi
 from pathlib import Path
@@ -137,30 +139,44 @@ def _blended(graph: Graph, network: CoordinateMLP, tiles: TileGrid) -> str:
         )
         for layer in network.detached_layers
     ]
-    axes = [_covering_tiles(graph, tiles, axis) for axis in range(len(tiles.shape))]
     parts = []
-    for corner in product(*axes):
+    for corner in product(*(_covering_tiles(graph, tiles, axis) for axis in range(len(tiles.shape)))):
         places, weights = zip(*corner, strict=True)
-        number, weight = places[0], weights[0]
-        for place, factor, n in zip(places[1:], weights[1:], tiles.counts[1:], strict=True):
-            number = graph.add("Add", graph.add("Mul", number, graph.constant(n)), place)
-            weight = graph.add("Mul", weight, factor)
-        index = graph.add("Squeeze", graph.add("Cast", number, to=graph.onnx.TensorProto.INT64), _last(graph))
-        origins = [
-            graph.add("Div", graph.add("Mul", place, graph.constant(side)), graph.constant(length))
-            for place, side, length in zip(places, tiles.tile, tiles.shape, strict=True)
-        ]
-        origin = graph.add("Concat", *reversed(origins), axis=1)
-        value = graph.add("Unsqueeze", _encoded(graph, B, graph.add("Sub", INPUT, origin)), _last(graph))
-        for weights_of, biases, activation in layers:
-            product_ = graph.add("MatMul", graph.add("Gather", weights_of, index), value)
-            value = graph.add("Add", product_, graph.add("Gather", biases, index))
-            value = graph.add("Relu" if activation == "relu" else "Sigmoid", value)
-        parts.append(graph.add("Mul", graph.add("Squeeze", value, _last(graph)), weight))
+        features = _encoded(graph, B, graph.add("Sub", INPUT, _origin(graph, tiles, places)))
+        values = _tile_values(graph, layers, _tile_numbers(graph, tiles, places), features)
+        parts.append(graph.add("Mul", values, reduce(partial(graph.add, "Mul"), weights)))
     return graph.add("Sum", *parts)
 
 
+def _origin(graph: Graph, tiles: TileGrid, places: Sequence[str]) -> str:
+    """Coordinates of the origins of tiles, shape (n, d), from their places along each axis."""
+    origins = [
+        graph.add("Div", graph.add("Mul", place, graph.constant(side)), graph.constant(length))
+        for place, side, length in zip(places, tiles.tile, tiles.shape, strict=True)
+    ]
+    return graph.add("Concat", *reversed(origins), axis=1)
+
+
+def _tile_numbers(graph: Graph, tiles: TileGrid, places: Sequence[str]) -> str:
+    """Numbers of tiles in row-major order, shape (n,)."""
+    number = places[0]
+    for place, n in zip(places[1:], tiles.counts[1:], strict=True):
+        number = graph.add("Add", graph.add("Mul", number, graph.constant(n)), place)
+    return graph.add("Squeeze", graph.add("Cast", number, to=graph.onnx.TensorProto.INT64), _last(graph))
+
+
+def _tile_values(graph: Graph, layers: Sequence[tuple[str, str, str]], tile: str, features: str) -> str:
+    """Values of each point's own tile, shape (n, channels)."""
+    value = graph.add("Unsqueeze", features, _last(graph))
+    for weights, biases, activation in layers:
+        value = graph.add("MatMul", graph.add("Gather", weights, tile), value)
+        value = graph.add("Add", value, graph.add("Gather", biases, tile))
+        value = graph.add("Relu" if activation == "relu" else "Sigmoid", value)
+    return graph.add("Squeeze", value, _last(graph))
+
+
 def _last(graph: Graph) -> str:
+    """The last axis, for operators that take axes as an input."""
     return graph.constant([-1], dtype=np.int64)
 
 
