@@ -293,6 +293,23 @@ def test_dense_screen_is_drawn_with_all_its_pixels(view, page_of, run, tmp_path,
     assert_alike(whole(viewer, (48, 64)), rendered(run, tmp_path, quick_model_path, "--size", "256x192"))
 
 
+@pytest.mark.parametrize("density", [1, 1.25, 3])
+def test_pixels_of_panels_are_those_of_the_screen(density, view, page_of, photo_path, quick_model_path):
+    """Three panels share a width that is no multiple of three."""
+    viewer = view(page_of(quick_model_path, "--source", photo_path), device_scale_factor=density)
+    viewer.press("s", "e")
+    assert viewer.page.evaluate("devicePixelRatio") == density
+    sizes = viewer.page.evaluate(
+        """[...document.querySelectorAll("canvas")].map((canvas) => {
+             const { width, height } = canvas.getBoundingClientRect();
+             return [canvas.width, canvas.height, width * devicePixelRatio, height * devicePixelRatio];
+           })"""
+    )
+    assert len(sizes) == 3
+    for *pixels, width, height in sizes:
+        assert pixels == pytest.approx([width, height], abs=0.05)  # layout has steps of 1/64
+
+
 def test_source_is_beside_its_networks_with_their_errors(view, page_of, photo, photo_path, quick_model_path):
     viewer = view(page_of(quick_model_path, "--source", photo_path), "#x=32&y=24&zoom=1")
     assert viewer.names == ["quick"]

@@ -67,12 +67,13 @@ class Panel {
     this.captions = layers.map((layer) => this.element.appendChild(caption(layer)));
   }
 
-  // Match the canvas to the size that the panel has, in pixels of the screen.
+  // Match the canvas to the size that the panel has, in whole pixels of the screen.
   resize() {
-    const { width, height } = this.element.getBoundingClientRect();
-    const size = [width, height].map((length) => Math.max(1, Math.round(length * devicePixelRatio)));
-    if (this.canvas.width !== size[0] || this.canvas.height !== size[1]) {
-      [this.canvas.width, this.canvas.height] = size;
+    const size = this.element.getBoundingClientRect();
+    for (const side of ["width", "height"]) {
+      const pixels = Math.max(1, Math.round(size[side] * devicePixelRatio));
+      if (this.canvas[side] !== pixels) this.canvas[side] = pixels;
+      this.canvas.style[side] = `${pixels / devicePixelRatio}px`;
     }
   }
 }
