@@ -198,6 +198,15 @@ def test_draws_what_render_writes(kind, view, page_of, run, tmp_path, request):
         assert_alike(whole(viewer, (48, 64)), rendered(run, tmp_path, model, "--size", size))
 
 
+@pytest.mark.parametrize("encoding", ["none", "basic", "positional"])
+@pytest.mark.parametrize("layers", [0, 1, 5])
+def test_draws_any_network(encoding, layers, view, page_of, run, tmp_path, photo_path):
+    options = ("--encoding", encoding, "--layers", layers, "--hidden", 10, "--dimension", 5, "--epochs", 1)
+    assert run("train", photo_path, "--tile", "none", *options).returncode == 0
+    viewer = view(page_of(tmp_path / "model.st"), "#x=32&y=24&zoom=3")
+    assert_alike(whole(viewer, (48, 64)), rendered(run, tmp_path, "model.st", "--size", "192x144"))
+
+
 @pytest.mark.parametrize("zoom", [100, 12345, 1e6])
 def test_deep_zoom_is_exact(zoom, view, page_of, tiled_model_path):
     """Against the network in float64, in a view across the edges of tiles."""

@@ -9,7 +9,7 @@
 
 const CHUNK = 256; // pixels computed at once, so that their activations stay in the cache
 const PADDING = 8; // the kernel computes eight pixels at a time
-const STRIDE = CHUNK + PADDING;
+const STRIDE = CHUNK + 2 * PADDING;
 const OUTPUTS = 4; // of a layer that the kernel computes at a time
 const FLOAT = 4; // bytes
 const PAGE = 65536;
@@ -54,14 +54,22 @@ export class Evaluator {
     this.#width = maxSide + PADDING;
     this.#planeSize = maxSide * maxSide + PADDING;
     const most = (numbers) => Math.max(...networks.map(numbers));
-    const width = most((network) => Math.max(...network.widths.map(padded)));
+    const units = most(({ widths }) => Math.max(...widths.slice(1).map(padded)));
     const frequencies = most((network) => network.frequencies);
+    const turned = most(({ frequencies, widths }) => frequencies * padded(widths[1]));
+    const axes = most((network) => network.axes.length);
     const sizes = {
       weights: most((network) => network.tileSize),
-      bias: width,
-      x: width * STRIDE,
-      y: width * STRIDE,
-      start: 2 * Math.max(frequencies, most((network) => network.axes.length)),
+      bias: units,
+      zeros: units,
+      cosines: turned,
+      sines: turned,
+      features: Math.max(2 * frequencies, axes) * STRIDE,
+      odd: units * STRIDE,
+      a: units * STRIDE,
+      b: units * STRIDE,
+      start: 2 * Math.max(frequencies, axes),
+      middle: 2 * frequencies,
       rowSteps: 2 * frequencies * CHUNK,
       columnSteps: 2 * frequencies * this.#width + PADDING,
       rowWeights: this.#width,
@@ -70,8 +78,9 @@ export class Evaluator {
     };
     let end = PAGE; // the first one is the kernel's stack
     for (const [name, size] of Object.entries(sizes)) {
-      this.#places[name] = end;
-      end += Math.ceil((size * FLOAT) / 16) * 16;
+      const room = name === "a" ? PADDING : 0; // before it, where `unfold` writes too
+      this.#places[name] = end + FLOAT * room;
+      end += Math.ceil((FLOAT * (room + size)) / 16) * 16;
     }
     this.#memory = new WebAssembly.Memory({ initial: Math.ceil(end / PAGE) });
     this.#kernel = new WebAssembly.Instance(module, { env: { memory: this.#memory } }).exports;
@@ -134,10 +143,9 @@ export class Evaluator {
       const first = grid.origin.map((each, axis) => each - part.origin[axis]);
       first[grid.rows.axis] += grid.rows.step * (rows.start + row);
       first[grid.columns.axis] += grid.columns.step * columns.start;
-      const bias = network.frequencies
-        ? this.#features(number, first, grid, rowsAtOnce, width)
-        : this.#coordinates(network, first, grid, rowsAtOnce, width);
-      const logits = this.#layers(network, bias, count * width);
+      if (network.frequencies) this.#firstLayer(number, first, grid, count, width);
+      else this.#firstLayerOfCoordinates(network, first, grid, count, width);
+      const logits = this.#layers(network, count * width);
       const offset = (rows.start + row) * grid.columns.count + columns.start;
       for (let channel = 0; channel < network.widths.at(-1); channel++) {
         this.#kernel.blend(
@@ -161,30 +169,54 @@ export class Evaluator {
     this.#loaded.weights = key;
   }
 
-  // Features of rows × width pixels from a first one. The first layer's bias is its own.
-  #features(number, first, grid, rows, width) {
+  // Values behind the first layer of rows × width pixels, the first of them at coordinates. Features are measured from
+  // the middle, where they are the same in every rectangle of that shape, and are needed for half of the pixels.
+  #firstLayer(number, first, grid, rows, width) {
+    const network = this.networks[number];
+    const { B, frequencies } = network;
+    const { weights, zeros, cosines, sines, features, odd, a, b } = this.#places;
+    const [outputs, half] = [network.widths[1], Math.ceil((rows * width) / 2)];
+    this.#features(number, grid, rows, width, half);
+    const middle = [...first];
+    middle[grid.rows.axis] += (grid.rows.step * (rows - 1)) / 2;
+    middle[grid.columns.axis] += (grid.columns.step * (width - 1)) / 2;
+    this.#turns("middle", frequencies, (k) => middle.reduce((sum, each, axis) => sum + B[axis * frequencies + k] * each, 0));
+    const groups = groupsOf(outputs);
+    const bias = weights + FLOAT * 2 * frequencies * groups * OUTPUTS;
+    this.#kernel.turn(weights, frequencies, groups, this.#places.middle, cosines, sines);
+    this.#kernel.layer(cosines, bias, frequencies, groups, features, b, STRIDE, half, false);
+    this.#kernel.layer(sines, zeros, frequencies, groups, features + FLOAT * frequencies * STRIDE, odd, STRIDE, half, false);
+    this.#kernel.unfold(b, odd, outputs, a, STRIDE, rows * width, network.widths.length > 2);
+  }
+
+  // Features of half of the pixels of a rectangle, or a few more, measured from its middle.
+  #features(number, { rows: down, columns: right }, rows, width, half) {
+    const key = `${number} ${down.axis} ${down.step} ${right.axis} ${right.step} ${rows} ${width}`;
+    if (this.#loaded.features === key) return;
+    this.#loaded.features = key;
     const { B, frequencies } = this.networks[number];
-    const start = this.#array("start", 2 * frequencies);
-    for (let k = 0; k < frequencies; k++) {
-      let turns = 0;
-      for (let axis = 0; axis < first.length; axis++) turns += B[axis * frequencies + k] * first[axis];
+    const count = Math.min(rows, Math.ceil((half + PADDING) / width));
+    this.#turns("start", frequencies, (k) => {
+      const [perRow, perColumn] = [down, right].map(({ axis, step }) => B[axis * frequencies + k] * step);
+      return -(perRow * (rows - 1) + perColumn * (width - 1)) / 2;
+    });
+    const row = this.#steps(number, down, count, false);
+    this.#array("rowSteps", row.length).set(row);
+    const column = this.#steps(number, right, this.#width, true);
+    this.#array("columnSteps", column.length).set(column);
+    const { start, rowSteps, columnSteps, features } = this.#places;
+    this.#kernel.features(frequencies, count, width, start, rowSteps, columnSteps, this.#width, features, STRIDE);
+  }
+
+  // Write cosines and sines of turns, (m, 2).
+  #turns(name, m, turnsOf) {
+    const array = this.#array(name, 2 * m);
+    for (let k = 0; k < m; k++) {
+      const turns = turnsOf(k);
       const phase = 2 * Math.PI * (turns - Math.round(turns));
-      start[2 * k] = Math.cos(phase);
-      start[2 * k + 1] = Math.sin(phase);
+      array[2 * k] = Math.cos(phase);
+      array[2 * k + 1] = Math.sin(phase);
     }
-    const { key, steps } = this.#steps(number, grid.rows, rows, false);
-    if (this.#loaded.rowSteps !== key) {
-      this.#array("rowSteps", steps.length).set(steps);
-      this.#loaded.rowSteps = key;
-    }
-    const column = this.#steps(number, grid.columns, this.#width, true);
-    if (this.#loaded.columnSteps !== column.key) {
-      this.#array("columnSteps", column.steps.length).set(column.steps);
-      this.#loaded.columnSteps = column.key;
-    }
-    const { start: at, rowSteps, columnSteps, x } = this.#places;
-    this.#kernel.features(frequencies, rows, width, at, rowSteps, columnSteps, this.#width, x, STRIDE);
-    return null;
   }
 
   // Cosine and sine of the steps to each pixel along a direction: (m, count, 2), or (m, 2, count) for columns.
@@ -206,11 +238,11 @@ export class Evaluator {
       if (this.#tables.size > 99) this.#tables.clear();
       this.#tables.set(key, steps);
     }
-    return { key, steps };
+    return steps;
   }
 
-  // Distances from the first pixel; its own coordinates are in the bias of the first layer, in double precision.
-  #coordinates(network, first, grid, rows, width) {
+  // The same for an encoding without features: distances from the first pixel, whose own coordinates are in the bias.
+  #firstLayerOfCoordinates(network, first, grid, rows, width) {
     const d = first.length;
     const outputs = padded(network.widths[1]);
     const weights = this.#array("weights", outputs * (d + 1));
@@ -224,22 +256,22 @@ export class Evaluator {
     }
     const steps = (direction) => first.map((_, axis) => (axis === direction.axis ? direction.step : 0));
     this.#array("start", 2 * d).set([...steps(grid.rows), ...steps(grid.columns)]);
-    const { start, x } = this.#places;
-    this.#kernel.coordinates(d, rows, width, start, start + FLOAT * d, x, STRIDE);
-    return this.#places.bias;
+    const { start, features, a, weights: at, bias: biases } = this.#places;
+    this.#kernel.coordinates(d, rows, width, start, start + FLOAT * d, features, STRIDE);
+    this.#kernel.layer(at, biases, d, groupsOf(outputs), features, a, STRIDE, rows * width, network.widths.length > 2);
+    this.#loaded.features = null;
   }
 
-  // Layers of the loaded tile on features in x. Returns the place of its logits.
-  #layers(network, firstBias, pixels) {
-    let at = this.#places.weights;
-    let [input, output] = [this.#places.x, this.#places.y];
-    const last = network.widths.length - 2;
-    for (let i = 0; i <= last; i++) {
-      const [inputs, groups] = [network.widths[i], groupsOf(network.widths[i + 1])];
-      const bias = at + FLOAT * inputs * groups * OUTPUTS;
-      this.#kernel.layer(
-        at, i === 0 && firstBias ? firstBias : bias, inputs, groups, input, output, STRIDE, pixels, i === last,
-      );
+  // The other layers of the loaded tile. Returns the place of the logits.
+  #layers(network, pixels) {
+    const { widths } = network;
+    let at = this.#places.weights + FLOAT * (widths[0] + 1) * padded(widths[1]);
+    let [input, output] = [this.#places.a, this.#places.b];
+    for (let i = 1; i < widths.length - 1; i++) {
+      const groups = groupsOf(widths[i + 1]);
+      const bias = at + FLOAT * widths[i] * groups * OUTPUTS;
+      const hasRelu = i < widths.length - 2;
+      this.#kernel.layer(at, bias, widths[i], groups, input, output, STRIDE, pixels, hasRelu);
       at = bias + FLOAT * groups * OUTPUTS;
       [input, output] = [output, input];
     }

@@ -42,6 +42,37 @@ void features(int m, int rows, int columns, const float *start, const float *row
   }
 }
 
+// Weights of the first layer for features that are measured from a middle c: with phases c + θ, the weights p of cosines
+// and q of sines become p cos c + q sin c for those of θ, and q cos c - p sin c.
+//
+// weights: (groups, 2m, OUTPUTS); middle: cosine and sine of each phase, (m, 2); cosines, sines: (groups, m, OUTPUTS)
+EXPORT(turn)
+void turn(const float *weights, int m, int groups, const float *middle, float *cosines, float *sines) {
+  for (int group = 0; group < groups; group++, weights += 2 * m * OUTPUTS)
+    for (int k = 0; k < m; k++, cosines += OUTPUTS, sines += OUTPUTS) {
+      v128_t c = wasm_v128_load32_splat(middle + 2 * k), s = wasm_v128_load32_splat(middle + 2 * k + 1);
+      v128_t p = wasm_v128_load(weights + k * OUTPUTS), q = wasm_v128_load(weights + (m + k) * OUTPUTS);
+      wasm_v128_store(cosines, MULTIPLY_ADD(p, c, wasm_f32x4_mul(q, s)));
+      wasm_v128_store(sines, MULTIPLY_ADD(q, c, wasm_f32x4_neg(wasm_f32x4_mul(p, s))));
+    }
+}
+
+// Values of pixels on both sides of the middle, then ReLU if the layer has one: the cosines' part is the same on the
+// other side, and that of the sines has the other sign. So the first layer is computed for half of the pixels.
+//
+// even, odd: both parts at the first half of the pixels, (outputs, stride); out: (outputs, stride), with room before it
+EXPORT(unfold)
+void unfold(const float *even, const float *odd, int outputs, float *out, int stride, int pixels, int has_relu) {
+  v128_t lowest = wasm_f32x4_splat(has_relu ? 0 : -__builtin_inff());
+  for (int o = 0; o < outputs; o++, even += stride, odd += stride, out += stride)
+    for (int pixel = 0; 2 * pixel < pixels; pixel += LANES) {
+      v128_t e = wasm_v128_load(even + pixel), d = wasm_v128_load(odd + pixel);
+      v128_t other = wasm_f32x4_max(lowest, wasm_f32x4_sub(e, d));
+      wasm_v128_store(out + pixels - LANES - pixel, wasm_i32x4_shuffle(other, other, 3, 2, 1, 0));
+      wasm_v128_store(out + pixel, wasm_f32x4_max(lowest, wasm_f32x4_add(e, d)));
+    }
+}
+
 // Coordinates of rows × columns pixels, from the first one, for an encoding without features: (d, stride).
 EXPORT(coordinates)
 void coordinates(int d, int rows, int columns, const float *row_step, const float *column_step, float *out,
@@ -52,12 +83,12 @@ void coordinates(int d, int rows, int columns, const float *row_step, const floa
         out[axis * stride + row * columns + column] = row_step[axis] * row + column_step[axis] * column;
 }
 
-// One layer: y = Wx + b, then ReLU unless it is the last.
+// One layer: y = Wx + b, then ReLU if it has one.
 //
 // weights: (groups, inputs, OUTPUTS), bias: (groups, OUTPUTS), x: (inputs, stride), y: (groups × OUTPUTS, stride)
 EXPORT(layer)
 void layer(const float *weights, const float *bias, int inputs, int groups, const float *x, float *y, int stride,
-           int pixels, int is_last) {
+           int pixels, int has_relu) {
   v128_t zero = wasm_f32x4_const_splat(0);
   for (int group = 0; group < groups; group++) {
     for (int pixel = 0; pixel < pixels; pixel += LANES * VECTORS) {
@@ -82,7 +113,7 @@ void layer(const float *weights, const float *bias, int inputs, int groups, cons
       for (int o = 0; o < OUTPUTS; o++)
 #pragma unroll
         for (int v = 0; v < VECTORS; v++) {
-          v128_t sum = is_last ? sums[o][v] : wasm_f32x4_max(zero, sums[o][v]);
+          v128_t sum = has_relu ? wasm_f32x4_max(zero, sums[o][v]) : sums[o][v];
           wasm_v128_store(y + (group * OUTPUTS + o) * stride + pixel + LANES * v, sum);
         }
     }
