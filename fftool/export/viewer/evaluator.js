@@ -45,7 +45,7 @@ export class Evaluator {
   #width; // of the rows of tables
   #planeSize; // of one channel of a picture
   #places = {}; // of arrays in memory, in bytes
-  #loaded = {}; // what the arrays of weights and column steps hold
+  #loaded = {}; // keys of what the arrays of weights and features hold
   #tables = new Map(); // steps of the last few grids
 
   // `maxSide` is the largest number of pixels of a grid along each direction.
