@@ -22,7 +22,7 @@ def compare(run, *arguments):
     done = run("compare", *arguments, "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report.keys() == {"image", "output", "variants", "failed"}
+    assert report.keys() == {"image", "output", "page", "variants", "failed"}
     return report
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import shutil
 from pathlib import Path
@@ -598,9 +599,9 @@ def test_page_without_its_weights_is_small(page_of, quick_model_path):
 
 def test_comparison_makes_a_page(view, run, tmp_path, photo_path):
     arguments = ("--scale", 1, "--scale", 8, "--baseline", "linear", *SMALL, "--tile", "none", "--page", "a.html")
-    done = run("compare", photo_path, *arguments)
+    done = run("compare", photo_path, *arguments, "--json")
     assert done.returncode == 0, done.stderr
-    assert "a.html" in done.stdout.split()
+    assert json.loads(done.stdout)["page"] == "a.html"
     viewer = view(tmp_path / "a.html")
     assert viewer.names == ["gaussian σ=1, one network", "gaussian σ=8, one network"]
     viewer.press("s")

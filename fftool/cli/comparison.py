@@ -168,6 +168,7 @@ class Comparison:
             {
                 "image": str(self.file),
                 "output": str(self.outputs.sheet) if self.outputs.sheet in written else None,
+                "page": str(self.outputs.page) if self.outputs.page in written else None,
                 "variants": [
                     outcome_json(each, self._profile(each), self.medium.profile_unit) for each in results.outcomes
                 ],
