@@ -60,7 +60,7 @@ class _FullFloat32:
                         each.fp32_precision = precision
 
 
-# torch's types lack the first one.
+# torch's types lack mkldnn.matmul.
 _full_float32 = _FullFloat32(torch.backends.mkldnn.matmul, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
 
 

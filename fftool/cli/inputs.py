@@ -179,7 +179,7 @@ def _matches(path: Path) -> list[Path]:
     if PLATFORM != "win32" or os.path.lexists(path) or not PATTERN.match(str(path)):
         return [path]
     name = os.path.expanduser(path)  # noqa: PTH111  # Path has an error for a user that is unknown
-    found = [name] if os.path.lexists(name) else sorted(glob(name))  # noqa: PTH207  # it takes absolute names
+    found = [name] if os.path.lexists(name) else sorted(glob(name))  # noqa: PTH207  # Path.glob takes no absolute names
     return [Path(each) for each in found] or [path]
 
 

@@ -10,7 +10,7 @@ from fftool.errors import ExportError, SignalError
 from fftool.media.base import Scene
 
 MAX_CHANNELS = 4
-MAX_BYTES = 375_000_000  # of weights: browsers have no texts of more than 2^29 characters
+MAX_BYTES = 375_000_000  # of weights: Chromium has no texts of 2^29 characters or more
 
 
 def check_size(config: Config) -> None:

@@ -120,7 +120,7 @@ void layer(const float *weights, const float *bias, int inputs, int groups, cons
   }
 }
 
-// 1 / (1 + e^-x). The polynomial is e^f's Taylor series for |f| up to ln(2) / 2, whose error is below 1e-7.
+// 1 / (1 + e^-x). The polynomial is e^f's Taylor series for |f| up to ln(2) / 2, whose relative error is below 2e-7.
 static v128_t sigmoid(v128_t x) {
   v128_t limit = wasm_f32x4_const_splat(87), one = wasm_f32x4_const_splat(1);
   x = wasm_f32x4_max(wasm_f32x4_neg(limit), wasm_f32x4_min(limit, wasm_f32x4_neg(x)));

@@ -25,5 +25,5 @@ if (pool.start()) {
   stage.start();
   start();
 } else {
-  fail("This page needs a newer browser, with WebAssembly SIMD: Chrome 111, Firefox 115, Safari 17 or later.");
+  fail("This page needs a newer browser, with WebAssembly SIMD.");
 }

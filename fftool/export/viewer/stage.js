@@ -8,7 +8,7 @@ import { source } from "./source.js";
 import { view } from "./view.js";
 
 const COARSE = 3; // levels of half the zoom below the exact one, rounded to powers of two, which other zooms share
-const MIDDLE = 2; // the same, of large networks: a twentieth of the work, to see more at once
+const MIDDLE = 2; // the same, of large networks: at most a sixteenth of the work, to see more at once
 const SETTLED = 80; // milliseconds after which a zoom is taken for the last one
 const PATIENCE = 60; // milliseconds between drawings of blocks that arrive
 const GRID_STEP = 8; // pixels between lines of the grid, below which none are drawn

@@ -2,7 +2,7 @@
 
 import { planes, sampleCoordinate, scene } from "./scene.js";
 
-const MAX_ZOOM = 1e7; // pixels of the screen for one of the source: float32 resolves no more of a network
+const MAX_ZOOM = 1e7; // pixels of the screen for one of the source, whose steps are far smaller than those of a network's float32
 const SMALLEST = 50; // pixels of the screen that the longer side of a larger signal fills at least
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

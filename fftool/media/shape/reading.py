@@ -57,7 +57,7 @@ def read_mesh(path: Path) -> Mesh:
         raise
     except MemoryError as error:
         raise LargeFileError(path, "the mesh does not fit in memory") from error
-    except Exception as error:  # of many types for damaged files
+    except Exception as error:  # trimesh raises errors of many types for damaged files
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
