@@ -58,7 +58,7 @@ def compare(
     kind: options.Medium = None,
     size: options.Size = None,
     output: Annotated[
-        Path, file_option("--output", "-o", help="The sheet of all images: png, jpg, webp, tiff, pdf or svg.")
+        Path, options.output_option(help="The sheet of all images: png, jpg, webp, tiff, pdf or svg.")
     ] = Path("compare.png"),
     curves: Annotated[
         Path | None,

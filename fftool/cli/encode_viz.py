@@ -35,9 +35,9 @@ OURS = rf"(scales|{NAMES})\.png|{NAMES}/\d+-(cos|sin)\.\w+"
 
 def encode_viz(
     context: typer.Context,
-    folder: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="A folder of its own for the images.")
-    ] = Path("encoding"),
+    folder: Annotated[Path, options.output_option(metavar="FOLDER", help="A folder of its own for the images.")] = Path(
+        "encoding"
+    ),
     scale: Annotated[
         list[Any] | None,
         options.network_option(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
-
-import typer
 
 from fftool.checkpoint.reading import describe, load
 from fftool.cli import inputs, jobs, options
@@ -23,9 +20,7 @@ def export(
     ],
     output: Annotated[
         Path,
-        typer.Option(
-            "--output", "-o", metavar="PATH", help="The file to write: onnx, glsl or npz.", show_default=False
-        ),
+        options.output_option(help="The file to write: onnx, glsl or npz.", show_default=False),
     ],
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
@@ -39,24 +34,23 @@ def export(
     fftool export model.st -o model.onnx
     """
     model = inputs.single(model)
+    with uninterrupted():
+        from fftool.export.formats import format_of
+
+    export_format = format_of(output)
 
     def check() -> None:
-        with uninterrupted():
-            from fftool.export.formats import format_of
-
         check_writable(output, model)
-        format_of(output).check(describe(model).config)
+        export_format.check(describe(model).config)
 
-    jobs.run_job(
-        model, Job(output, partial(_run, model, output), check), options.existing(overwrite, False), Output(as_json)
-    )
+    def run() -> Result:
+        export_format.write(output, load(model))
+        return _result(output)
+
+    jobs.run_job(model, Job(output, run, check), options.existing(overwrite, False), Output(as_json))
 
 
-def _run(model: Path, output: Path) -> Result:
-    network = load(model)
-    from fftool.export.formats import format_of
-
-    format_of(output).write(output, network)
+def _result(output: Path) -> Result:
     size = output.stat().st_size
 
     def show(out: Output) -> None:

@@ -17,6 +17,7 @@ from fftool.config import EncodingConfig, NetworkConfig
 
 network_option = partial(typer.Option, rich_help_panel="Encoding and network")
 training_option = partial(typer.Option, rich_help_panel="Training")
+output_option = partial(typer.Option, "--output", "-o", metavar="PATH")
 file_argument = partial(typer.Argument, show_default=False, readable=False)  # fftool checks files itself
 
 File = Annotated[Path, file_argument(metavar="FILE", help="The file to fit; - is standard input.")]

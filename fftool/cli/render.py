@@ -40,10 +40,7 @@ def render(
     view: ViewOptions,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
+        options.output_option(
             help="The file to write; - is standard output; for several checkpoints, a folder.",
             show_default="MODEL-WIDTHxHEIGHT.png, or render-WIDTHxHEIGHT.png for a pipe",
         ),

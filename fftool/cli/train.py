@@ -35,10 +35,7 @@ def train(
     files: options.Files = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
+        options.output_option(
             help="The checkpoint to write; for several files, a folder.",
             show_default=f"{DEFAULT_OUTPUT}, or the resumed one",
         ),

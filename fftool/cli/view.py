@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fftool.checkpoint.reading import describe, load
+from fftool.checkpoint.reading import describe, load, medium_of
 from fftool.cli import inputs, jobs, options, terminal
 from fftool.cli import progress as bars
 from fftool.cli.errors import UsageError
@@ -41,12 +41,8 @@ def view(
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            help="The page to write.",
-            show_default="MODEL.html, or view.html for several checkpoints or a pipe",
+        options.output_option(
+            help="The page to write.", show_default="MODEL.html, or view.html for several checkpoints or a pipe"
         ),
     ] = None,
     source: Annotated[
@@ -112,6 +108,7 @@ class Viewing:
             from fftool.export.scene import check_size, check_viewable
 
         configs = [describe(model).config for model in self.models]
+        medium_of(self.models[0], configs[0].signal)  # or else this version has none
         check_viewable(configs[0].signal)
         for path, config in zip(self.models, configs, strict=True):
             inputs.check_same_kind(path, config.signal, self.models[0], configs[0].signal)
@@ -145,8 +142,8 @@ class Viewing:
         if self.source is None:
             return None
         signal = self.source.read()
-        for path in self.models:
-            inputs.check_same_kind(path, describe(path).config.signal, self.source.path, signal.config)
+        first = self.models[0]  # which the others are like
+        inputs.check_same_kind(first, describe(first).config.signal, self.source.path, signal.config)
         return signal
 
     def _load(self, signal: Signal | None) -> list[Model]:
