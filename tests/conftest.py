@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
+from viewer import Viewer
 
 import fftool
 from fftool.cli import main
@@ -135,6 +137,96 @@ def tiled_model_path(photo: Signal, tmp_path_factory: pytest.TempPathFactory) ->
         pass
     fftool.save(progress.network, path)
     return path
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",  # as root, in a container
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium. Skips where there is none; `.ci/run` installs it."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def view(browser):
+    """Opens pages; each has to end without a message, and without a request to any host."""
+    opened = []
+
+    def open_page(*arguments, **options):
+        opened.append(Viewer(browser, *arguments, **options))
+        return opened[-1]
+
+    yield open_page
+    for viewer in opened:
+        assert viewer.problems == []
+        assert all(url.startswith(("file:", "blob:", "data:")) for url in viewer.requests)
+        viewer.context.close()
+
+
+@pytest.fixture
+def page_of(run, tmp_path):
+    """Path of a new page."""
+
+    def write(*arguments):
+        done = run("view", *arguments, "-o", tmp_path / "page.html", "--overwrite")
+        assert done.returncode == 0, done.stderr
+        return tmp_path / "page.html"
+
+    return write
+
+
+def short_fit(signal, path, **options):
+    """Path of a new checkpoint, trained with those settings and evaluated."""
+    for progress in fftool.fit(signal, **options):
+        pass
+    fftool.evaluate(progress, signal)
+    fftool.save(progress.network, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def clip_path(photo, tmp_path_factory):
+    """A checkpoint of a clip of 6 frames, in tiles."""
+    frames = np.stack([np.roll(photo.samples, 4 * t, axis=1) for t in range(6)])
+    signal = Signal(frames, axes=("t", "y", "x"), medium="clip", spacing=(0.1, 1.0, 1.0))
+    network = fftool.NetworkConfig(tile=16, margin=2, hidden=16)
+    return short_fit(
+        signal, tmp_path_factory.mktemp("clip") / "clip.st", network=network, training=fftool.TrainingConfig(epochs=2)
+    )
+
+
+@pytest.fixture(scope="session")
+def volume_path(tmp_path_factory):
+    """A volume whose voxels are twice as high, with its rows pointing up in the world."""
+    z, y, x = np.mgrid[:10, :24, :16]
+    samples = np.rint(255 * (np.sin(x / 3) * np.cos(y / 5) * np.sin(z / 2) + 1) / 2).astype(np.uint8)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0]).astype("<f8").tobytes()
+    signal = Signal(
+        samples[..., None],
+        axes=("z", "y", "x"),
+        medium="volume",
+        spacing=(2.0, 1.0, 1.0),
+        metadata={"affine": affine},
+    )
+    network = fftool.NetworkConfig(tile="none", hidden=32)
+    encoding = fftool.EncodingConfig(scale=2.0, dimension=32)
+    return short_fit(signal, tmp_path_factory.mktemp("volume") / "volume.st", encoding=encoding, network=network)
 
 
 def field(side: int, bandwidth: float, seed: int = 0) -> Signal:

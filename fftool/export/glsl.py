@@ -36,10 +36,12 @@ def check_glsl(config: Config) -> None:
         )
     if config.signal.channels > MAX_CHANNELS:
         raise ExportError(f"a shader holds up to {MAX_CHANNELS} channels, and this one has {config.signal.channels}")
+    if len(config.signal.axes) not in VECTORS:
+        raise ExportError(f"a shader holds up to {len(VECTORS)} axes, and this one has {len(config.signal.axes)}")
 
 
 def write_glsl(path: Path, network: CoordinateMLP) -> None:
-    """Write a function `vec4 signal(vec2 v)` from coordinates to a colour; of a `vec3` where there are three axes.
+    """Write a function `vec4 signal(vec2 v)` from coordinates to a colour; of a float or a vec3 for one or three axes.
 
     Grey is in all of red, green and blue. Raises ExportError and WriteError.
     """
@@ -57,7 +59,8 @@ def _lines(network: CoordinateMLP) -> Iterator[str]:
     yield f"vec4 signal({VECTORS[len(signal.axes)]} v) {{"
     if network.B is None:
         inputs = ["a0"]
-        yield f"  vec4 a0 = vec4({', '.join(['v', *['0.0'] * (LANES - len(signal.axes))])});"
+        coordinates = ["v", *["0.0"] * (LANES - len(signal.axes))]
+        yield f"  vec4 a0 = vec4({', '.join(coordinates)});"
         layers[0] = (_padded(first, 1), layers[0][1])
     else:
         n_groups = -(-network.B.shape[1] // LANES)
@@ -66,17 +69,8 @@ def _lines(network: CoordinateMLP) -> Iterator[str]:
         cosines, sines = np.split(first, 2, axis=1)
         layers[0] = (np.concatenate([_padded(cosines, 1), _padded(sines, 1)], axis=1), layers[0][1])
     for i, (weight, bias) in enumerate(layers):
-        is_last = i == len(layers) - 1
-        weight, bias = _padded(_padded(weight, 0), 1), _padded(bias, 0)
-        outputs = [f"h{i}_{group}" for group in range(len(bias) // LANES)]
-        for group, name in enumerate(outputs):
-            rows = slice(LANES * group, LANES * (group + 1))
-            yield f"  vec4 {name} = {_vector(bias[rows])};"
-            for column, value in enumerate(inputs):
-                matrix = weight[rows, LANES * column : LANES * (column + 1)]
-                yield f"  {name} += mat4({', '.join(map(_number, matrix.T.ravel()))}) * {value};"
-            if not is_last:
-                yield f"  {name} = max({name}, 0.0);"
+        outputs = [f"h{i}_{group}" for group in range(-(-len(bias) // LANES))]
+        yield from _layer(outputs, inputs, _padded(_padded(weight, 0), 1), _padded(bias, 0), i < len(layers) - 1)
         inputs = outputs
     yield f"  vec4 o = 1.0 / (1.0 + exp(-{inputs[0]}));"
     yield f"  return {COLOURS[signal.channels]};"
@@ -88,13 +82,23 @@ def _features(B: Floats) -> Iterator[str]:
     yield "  vec4 p;"
     for group in range(B.shape[1] // LANES):
         columns = slice(LANES * group, LANES * (group + 1))
-        value = COMPONENTS if len(B) > 1 else [""]
-        turns = " + ".join(
-            f"v{f'.{name}' if name else ''} * {_vector(row[columns])}" for name, row in zip(value, B, strict=False)
-        )
+        values = [f"v.{component}" for component in COMPONENTS[: len(B)]] if len(B) > 1 else ["v"]
+        turns = " + ".join(f"{value} * {_vector(row[columns])}" for value, row in zip(values, B, strict=True))
         yield f"  p = {turns};"
         yield "  p = 6.28318531 * (p - round(p));"
         yield f"  vec4 c{group} = cos(p), s{group} = sin(p);"
+
+
+def _layer(outputs: list[str], inputs: list[str], weight: Floats, bias: Floats, has_relu: bool) -> Iterator[str]:
+    """Vectors of four units each, from those of the layer before."""
+    for group, output in enumerate(outputs):
+        rows = slice(LANES * group, LANES * (group + 1))
+        yield f"  vec4 {output} = {_vector(bias[rows])};"
+        for column, value in enumerate(inputs):
+            matrix = weight[rows, LANES * column : LANES * (column + 1)]
+            yield f"  {output} += mat4({', '.join(map(_number, matrix.T.ravel()))}) * {value};"
+        if has_relu:
+            yield f"  {output} = max({output}, 0.0);"
 
 
 def _padded(array: Floats, axis: int) -> Floats:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fftool.checkpoint.format import config_json
 from fftool.config import Config
@@ -24,11 +23,9 @@ if TYPE_CHECKING:
 
     from fftool.models.network import CoordinateMLP
 
-OPSET, IR_VERSION = 13, 8  # of 2020 and 2021: runtimes since then read them
+OPSET, IR_VERSION = 13, 8  # of ONNX 1.8 and 1.10: runtimes since then read them
 MAX_BYTES = 2**31 - 2**20  # of a protocol buffer, with room for the graph
 INPUT, OUTPUT = "coordinates", "values"
-
-Floats = NDArray[np.float32]
 
 
 def check_onnx(config: Config) -> None:
