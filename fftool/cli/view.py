@@ -1,4 +1,4 @@
-"""fftool view: networks in a page that evaluates them in any browser."""
+"""fftool view: networks in a page that evaluates them in a browser."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def view(
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Make a page that zooms into networks, in any browser.
+    """Make a page that zooms into networks, in a browser.
 
     The page is one file with the networks inside, which are evaluated where you look. It needs no network connection
     and no fftool.

@@ -113,11 +113,16 @@ def _plane(axis: int) -> tuple[int, int]:
 
 def _natural_plane(signal: SignalConfig, region: Region | None, axis: int) -> tuple[float, float]:
     """Height and width of an image across an axis, in pixels as small as the shortest side of a voxel."""
-    spacing = signal.spacing or (1.0, 1.0, 1.0)
-    extents = (region or WHOLE).extent[::-1]
+    lengths, extents = _lengths(signal), (region or WHOLE).extent[::-1]
     zoom = 1 / max(extents)
-    height, width = (signal.shape[i] * extents[i] * zoom * spacing[i] / min(spacing) for i in _plane(axis))
+    height, width = (lengths[i] * extents[i] * zoom for i in _plane(axis))
     return height, width
+
+
+def _lengths(signal: SignalConfig) -> tuple[float, ...]:
+    """Length of each axis, in pixels as small as the shortest side of a voxel."""
+    spacing = signal.spacing or (1.0, 1.0, 1.0)
+    return tuple(length * step / min(spacing) for length, step in zip(signal.shape, spacing, strict=True))
 
 
 def _image_shape(signal: SignalConfig, options: ViewOptions, region: Region | None, axis: int) -> tuple[int, ...]:
@@ -137,9 +142,7 @@ def scene(signal: SignalConfig) -> Scene:
     for axis, name in enumerate(AXES):
         rows, columns = _plane(axis)
         planes.append(Plane(rows, columns, name, _is_flipped(signal, axis)))
-    spacing = signal.spacing or (1.0, 1.0, 1.0)
-    lengths = (length * step / min(spacing) for length, step in zip(signal.shape, spacing, strict=True))
-    return Scene(tuple(planes), tuple(lengths))
+    return Scene(tuple(planes), _lengths(signal))
 
 
 def _is_flipped(signal: SignalConfig, axis: int) -> bool:
