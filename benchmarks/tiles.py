@@ -15,10 +15,10 @@ from benchmarks.quality import ONE_NETWORK, begin, psnr, race, train
 from benchmarks.roofline import side_by_side
 from benchmarks.scale import held_out_psnr
 from fftool import CoordinateMLP, EncodingConfig, NetworkConfig, Signal, TrainingConfig, metrics, render
+from fftool.comparison.outcome import resize_variant
 from fftool.config import Baseline, Holdout, ScaleGoal
 from fftool.models.capacity import TILE_SIDES, resolve_network
 from fftool.resampling import KERNELS, resize
-from fftool.sweep.outcome import resize_variant
 from fftool.tiling import TileGrid
 
 DETAIL = EncodingConfig(scale_for="detail")

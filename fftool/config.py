@@ -272,6 +272,11 @@ class EncodingConfig(_EncodingBase):
         return f"{self.kind} σ={_scale_text(self.scale)}" if self.uses_scale else self.kind
 
     @property
+    def scale_text(self) -> str:
+        """σ as it is typed: 25, 25,50 or auto; empty where it has no part."""
+        return _scale_text(self.scale) if self.uses_scale else ""
+
+    @property
     def file_name(self) -> str:
         """Label as a part of file names: gaussian-25."""
         return f"{self.kind}-{_scale_text(self.scale, '-')}" if self.uses_scale else self.kind

@@ -6,6 +6,7 @@ They carry facts, and know nothing of the command line: `fftool.cli.errors` adds
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +34,17 @@ def shown_path(path: str | Path) -> str:
 
 class FFToolError(Exception):
     """Base class of all errors that the user can act on."""
+
+    def __reduce__(self) -> tuple[Callable[..., FFToolError], tuple[object, ...]]:
+        """As it is: errors of other processes are pickled, and `__init__` takes other arguments than `args`."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[FFToolError], arguments: tuple[object, ...], facts: dict[str, object]) -> FFToolError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(facts)
+    return error
 
 
 class FFToolWarning(UserWarning):
@@ -176,6 +188,10 @@ class SameFileError(WriteError):
 
 class ForeignFileError(WriteError):
     """A folder with files that fftool has not made, or that would be left over."""
+
+
+class DifferentRunError(WriteError):
+    """A checkpoint of a sweep from other settings, or of another signal."""
 
 
 class MediaError(FileError):

@@ -121,10 +121,8 @@ def check_folder(folder: Path, wanted: Iterable[Path], ours: str) -> list[Path]:
     wanted = set(wanted)
     below = {path.parent for path in wanted} - {folder}
     found = []
+    check_folder_writable(folder)
     try:
-        _check_local(folder)
-        if folder.exists() and not folder.is_dir():
-            raise WriteError(folder, "is a file, expected a folder")
         for path in folder.rglob("*"):
             if path in wanted:
                 found.append(path)
@@ -132,12 +130,21 @@ def check_folder(folder: Path, wanted: Iterable[Path], ours: str) -> list[Path]:
                 name = path.relative_to(folder).as_posix()
                 if path.parent in below or not re.fullmatch(ours, name):
                     raise ForeignFileError(folder, f"holds {name}, which would be left over")
-        parent = _existing_parent(folder / "file")
-        if not os.access(parent, os.W_OK):
-            raise WriteError(folder, "permission denied")
     except OSError as error:
         raise _write_error(folder, error) from error
     return sorted(found)
+
+
+def check_folder_writable(folder: Path) -> None:
+    """Find out before long work whether files can be written into a folder, which need not exist. Raises WriteError."""
+    try:
+        _check_local(folder)
+        if folder.exists() and not folder.is_dir():
+            raise WriteError(folder, "is a file, expected a folder")
+        if not os.access(_existing_parent(folder / "file"), os.W_OK):
+            raise WriteError(folder, "permission denied")
+    except OSError as error:
+        raise _write_error(folder, error) from error
 
 
 @contextmanager

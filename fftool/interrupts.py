@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last one
 StopRequested = Callable[[], int | None]
@@ -32,10 +33,10 @@ def _handle(number: int, frame: FrameType | None) -> None:
         _pending = number
     else:
         _pending = None  # answered with this one
-        _stop(number)
+        stop(number)
 
 
-def _stop(number: int) -> None:
+def stop(number: int) -> NoReturn:
     """Raise KeyboardInterrupt for Ctrl-C, and SystemExit with its exit code for any other signal."""
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -91,7 +92,7 @@ def _set_depth(depth: int) -> None:
     _depth = depth
     if depth == 0 and _pending is not None:
         number, _pending = _pending, None
-        _stop(number)
+        stop(number)
 
 
 @contextmanager

@@ -16,20 +16,22 @@ from test_compare import names
 
 import fftool
 from fftool import EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.comparison import runner
+from fftool.comparison.runner import VariantCallback, VariantRunner
 from fftool.config import Variant
 from fftool.errors import DiskFullError, DivergenceError, NonFiniteError, WriteError
 from fftool.rendering import no_callback
-from fftool.sweep import runner
-from fftool.sweep.runner import Sweep, VariantCallback
 
 ONE, TWO, THREE = (
     Variant(EncodingConfig(scale=scale, dimension=4), NetworkConfig(hidden=4)) for scale in (1.0, 2.0, 3.0)
 )
 
 
-def sweep(photo, *variants, checkpoints=None, **training):
+def compare(photo, *variants, checkpoints=None, **training):
     """Results of small networks with these encodings."""
-    return Sweep(photo, variants, TrainingConfig(**({"epochs": 1} | training)), checkpoints or {}).run(no_tracking)
+    return VariantRunner(photo, variants, TrainingConfig(**({"epochs": 1} | training)), checkpoints or {}).run(
+        no_tracking
+    )
 
 
 def no_tracking(name, work):
@@ -60,12 +62,12 @@ def interrupted_training(monkeypatch, scale):
     monkeypatch.setattr(runner, "train_variant", interrupted)
 
 
-# The sweep itself
+# The comparison itself
 
 
-def test_sweep_keeps_a_network_whose_save_failed_and_counts_it_once(photo, tmp_path):
+def test_comparison_keeps_a_network_whose_save_failed_and_counts_it_once(photo, tmp_path):
     checkpoints = {ONE: tmp_path / "missing" / "one.st", TWO: tmp_path / "two.st"}
-    results = sweep(photo, ONE, TWO, checkpoints=checkpoints)
+    results = compare(photo, ONE, TWO, checkpoints=checkpoints)
     assert (results.n_run, results.interrupted) == (2, False)
     assert [outcome.name for outcome in results.outcomes] == ["gaussian σ=1", "gaussian σ=2"]
     assert [outcome.checkpoint for outcome in results.outcomes] == [None, tmp_path / "two.st"]
@@ -75,32 +77,32 @@ def test_sweep_keeps_a_network_whose_save_failed_and_counts_it_once(photo, tmp_p
     assert fftool.load(tmp_path / "two.st").result.psnr == results.outcomes[1].quality.psnr
 
 
-def test_sweep_continues_after_a_variant_that_fails(photo):
-    results = sweep(photo, ONE, TWO, epochs=2, learning_rate=1e30)
+def test_comparison_continues_after_a_variant_that_fails(photo):
+    results = compare(photo, ONE, TWO, epochs=2, learning_rate=1e30)
     assert (results.n_run, results.outcomes, results.interrupted) == (2, [], False)
     assert [type(error) for error in results.failures.values()] == 2 * [DivergenceError]
 
 
-def test_failures_of_a_sweep_hold_no_tensors(photo):
+def test_failures_of_a_comparison_hold_no_tensors(photo):
     """Frames of a traceback would keep all memory of a failed training until the end."""
-    results = sweep(photo, ONE, TWO, epochs=2, learning_rate=1e30)
+    results = compare(photo, ONE, TWO, epochs=2, learning_rate=1e30)
     for error in results.failures.values():
         while error is not None:
             assert error.__traceback__ is None
             error = error.__cause__ or error.__context__
 
 
-def test_sweep_stops_at_an_interruption_and_keeps_what_was_finished(photo, tmp_path, monkeypatch):
+def test_comparison_stops_at_an_interruption_and_keeps_what_was_finished(photo, tmp_path, monkeypatch):
     failing_save(monkeypatch, DiskFullError("one.st", "no space"))
     interrupted_training(monkeypatch, 2.0)
-    results = sweep(photo, ONE, TWO, THREE, checkpoints={ONE: tmp_path / "one.st"})
+    results = compare(photo, ONE, TWO, THREE, checkpoints={ONE: tmp_path / "one.st"})
     assert (results.n_run, results.interrupted) == (1, True)
     assert [outcome.name for outcome in results.outcomes] == ["gaussian σ=1"]
     assert list(results.failures) == ["gaussian σ=1"]
 
 
-def test_sweep_measures_checkpoints_beside_trained_networks(photo, quick_model_path):
-    results = sweep(photo, ONE, quick_model_path)
+def test_comparison_measures_checkpoints_beside_trained_networks(photo, quick_model_path):
+    results = compare(photo, ONE, quick_model_path)
     trained, loaded = results.outcomes
     assert (trained.checkpoint, loaded.checkpoint) == (None, quick_model_path)
     assert loaded.bytes == quick_model_path.stat().st_size
@@ -109,14 +111,14 @@ def test_sweep_measures_checkpoints_beside_trained_networks(photo, quick_model_p
     assert trained.seconds > 0
 
 
-def test_sweep_reports_the_work_of_each_variant(photo, quick_model_path):
+def test_comparison_reports_the_work_of_each_variant(photo, quick_model_path):
     tracked = []
 
     def track(name, work):
         tracked.append((name, work))
         return no_tracking(name, work)
 
-    Sweep(photo, [ONE, quick_model_path], TrainingConfig(epochs=2, holdout="lattice")).run(track)
+    VariantRunner(photo, [ONE, quick_model_path], TrainingConfig(epochs=2, holdout="lattice")).run(track)
     assert tracked == [("gaussian σ=1", 2 * 32 * 24), (str(quick_model_path), 64 * 48)]
 
 
@@ -194,7 +196,7 @@ def test_figure_that_fails_leaves_the_table(run, photo_path, quick_model_path, t
     def failing(*arguments, **settings):
         raise NonFiniteError("the network's values")
 
-    monkeypatch.setattr("fftool.sweep.outcome.render", failing)
+    monkeypatch.setattr("fftool.comparison.outcome.render", failing)
     done = run("compare", photo_path, quick_model_path, "--size", 20, "--csv", "a.csv", "--json")
     assert done.returncode == 1
     report = json.loads(done.stdout)

@@ -46,6 +46,7 @@ EXAMPLES = [
     errors.FileLockedError("a.st", "is being written"),
     errors.SameFileError("a.png", "is an input"),
     errors.ForeignFileError("folder", "holds a.png"),
+    errors.DifferentRunError("a.st", "was trained with other settings: epochs 3, expected 4"),
     errors.UnknownFormatError("a.txt", "not an image of a known format"),
     errors.DamagedFileError("a.png", "damaged"),
     errors.UnsupportedFileError("a.gif", "holds 3 images"),

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from fftool.comparison.outcome import resize_variant
 from fftool.config import Baseline, TrainingConfig
 from fftool.errors import SettingError, SizeError
 from fftool.resampling import KERNELS, resize
 from fftool.signal import Signal
-from fftool.sweep.outcome import resize_variant
 
 PILLOW = {
     "linear": Image.Resampling.BILINEAR,

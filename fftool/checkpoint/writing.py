@@ -42,6 +42,13 @@ def save(network: nn.Module, path: str | Path) -> None:
     _write(Path(path), network, {}, {})
 
 
+def to_bytes(network: nn.Module) -> bytes:
+    """Content of the file that `save` writes. Raises NetworkError and NonFiniteError as it does."""
+    inner = _unwrapped(network)
+    tensors = _tensors(inner)
+    return b"".join([_header(inner, tensors, {}), *_data(tensors)])
+
+
 def save_run(run: Run, path: str | Path, source: str = "") -> None:
     """Write a network as `save` does, and what it takes to resume its training; a finished one as `save` does.
 

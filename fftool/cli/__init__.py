@@ -17,6 +17,7 @@ from fftool.cli.encode_viz import encode_viz
 from fftool.cli.export import export
 from fftool.cli.info import info
 from fftool.cli.render import render
+from fftool.cli.sweep import sweep
 from fftool.cli.train import train
 from fftool.cli.view import view
 from fftool.errors import FFToolError
@@ -32,6 +33,7 @@ app.command()(train)
 app.command()(render)
 app.command()(view)
 app.command()(compare)
+app.command()(sweep)
 app.command()(export)
 app.command()(encode_viz)
 app.command()(info)

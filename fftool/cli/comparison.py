@@ -20,6 +20,8 @@ from fftool.cli.output import Output
 from fftool.cli.reports import note_flat
 from fftool.cli.settings import TrainingOptions
 from fftool.cli.training_run import format_status
+from fftool.comparison.outcome import Measure, NetworkOutcome, Outcome, best
+from fftool.comparison.runner import Results, Source, VariantCallback, VariantRunner
 from fftool.config import Variant
 from fftool.errors import FFToolError
 from fftool.export.page import Model, write_page
@@ -31,8 +33,6 @@ from fftool.files import new_folder
 from fftool.media.base import Medium
 from fftool.scale.spectrum import radial_spectrum
 from fftool.signal import Samples, Signal
-from fftool.sweep.outcome import Measure, NetworkOutcome, Outcome, best
-from fftool.sweep.runner import Results, Source, Sweep, VariantCallback
 from fftool.training.trainer import Progress
 
 
@@ -78,8 +78,8 @@ class Comparison:
             raise typer.Exit(1)
 
     def _run_variants(self) -> Results:
-        sweep = Sweep(self.signal, self.variants, self.settings.training, self.outputs.models)
-        work = sum(map(sweep.work, self.variants))
+        runner = VariantRunner(self.signal, self.variants, self.settings.training, self.outputs.models)
+        work = sum(map(runner.work, self.variants))
         with bars.progress_in_parts("all variants", work, self.medium.short_unit) as add_part:
 
             def track(name: str, work: int) -> VariantCallback:
@@ -90,7 +90,7 @@ class Comparison:
 
                 return VariantCallback(trained, update)
 
-            return sweep.run(track)
+            return runner.run(track)
 
     def _draw(self, results: Results) -> list[Path]:
         """Write the figures; returns those that were written. A failure leaves the other results as they are."""

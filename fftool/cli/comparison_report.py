@@ -12,9 +12,9 @@ from typing import Any
 from fftool.cli import terminal
 from fftool.cli.output import Output
 from fftool.cli.reports import describe_search, scale_json, search_json, shape_json
+from fftool.comparison.outcome import Measure, Outcome, are_comparable, best
 from fftool.config import finite, format_psnr
 from fftool.files import readable_name, replacing
-from fftool.sweep.outcome import Measure, Outcome, are_comparable, best
 
 
 def outcome_json(outcome: Outcome, profile: Sequence[float], unit: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class UsageError(CommandError):
     exit_code = 2
 
 
-COMMANDS = ("train", "render", "view", "compare", "export", "encode-viz", "info")
+COMMANDS = ("train", "render", "view", "compare", "sweep", "export", "encode-viz", "info")
 
 
 def help_hint() -> str:
@@ -135,6 +135,7 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.DiskFullError: lambda error: f"free some space, or {_path_hint(error)} on another disk",
     errors.FileLockedError: lambda error: f"wait until it is done, or {_path_hint(error)}",
     errors.ForeignFileError: "name a new or empty folder",
+    errors.DifferentRunError: "name another folder with -o, or use --overwrite to replace it",
     WriteError: _path_hint,
     errors.UnknownFormatError: lambda error: (
         f"save it as a {_simple_formats(error, 'PNG, JPEG, WebP, TIFF or BMP')} first"

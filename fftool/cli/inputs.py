@@ -7,10 +7,8 @@ import re
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fftool import media
 from fftool.checkpoint.format import SUFFIXES
@@ -19,10 +17,7 @@ from fftool.cli.errors import UsageError, help_hint
 from fftool.config import SignalConfig
 from fftool.errors import STANDARD_INPUT, EmptyFolderError, FFToolError, ReadError, UnsuitableCheckpointError, shorten
 from fftool.interrupts import uninterrupted
-
-if TYPE_CHECKING:
-    from fftool.media.base import Medium
-    from fftool.signal import Signal
+from fftool.media.source import SignalSource
 
 PLATFORM = sys.platform
 STANDARD_INPUT_NAMES = ("/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
@@ -72,29 +67,6 @@ def several(paths: Sequence[Path], kind: Kind) -> Inputs:
     check_read_once(*found.files)
     found.is_batch |= len(matches) > 1
     return found
-
-
-@dataclass(frozen=True)
-class SignalSource:
-    """Files of one signal: one, or the parts of a series. `kind` is the name of its medium, if it was given."""
-
-    files: tuple[Path, ...]
-    kind: str | None = None
-
-    @property
-    def path(self) -> Path:
-        """Path that stands for the files: that of a file, or the folder of a series."""
-        return self.files[0] if len(self.files) == 1 else self.files[0].parent
-
-    @cached_property
-    def medium(self) -> Medium:
-        """The medium of the signal. Raises ReadError."""
-        with uninterrupted():
-            return media.get(self.kind) if self.kind else media.recognize(self.files[0])
-
-    def read(self) -> Signal:
-        """The signal. Raises MediaError and ReadError."""
-        return self.medium.read(self.files[0]) if len(self.files) == 1 else self.medium.read_series(self.files)
 
 
 def signals(paths: Sequence[Path], kind: str | None) -> tuple[Inputs, dict[Path, SignalSource]]:

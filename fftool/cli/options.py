@@ -179,6 +179,12 @@ StopAtBest = Annotated[
     bool, training_option("--stop-at-best", help="Keep the epoch with the best held-out PSNR, not the last one.")
 ]
 Seed = Annotated[int, training_option("--seed", help="The same seed gives the same file.")]
+Seeds = Annotated[
+    list[int] | None,
+    training_option(
+        "--seed", help="The same seed gives the same file. Repeatable.", show_default=str(config.TrainingConfig.seed)
+    ),
+]
 Device = Annotated[config.Device, typer.Option("--device", help="Where to compute; auto is a GPU if there is one.")]
 Threads = Annotated[
     int | None,
@@ -295,6 +301,30 @@ Medium = Annotated[
         show_default="by the content of the file",
     ),
 ]
+
+
+cluster_option = partial(typer.Option, rich_help_panel="Cluster")
+Workers = Annotated[
+    int | None,
+    cluster_option(
+        "--workers", min=1, help="Processes on this machine that share the work.", show_default="this process alone"
+    ),
+]
+Cluster = Annotated[
+    str | None,
+    cluster_option(
+        "--cluster",
+        metavar="ADDRESS",
+        help="Dask scheduler whose workers do the work, such as tcp://head:8786; see fftool worker.",
+        show_default="none",
+    ),
+]
+
+
+def check_one_place(workers: int | None, cluster: str | None) -> None:
+    """Refuse two places to do the work."""
+    if workers and cluster:
+        raise UsageError("--workers and --cluster both say where the work is done", "leave one of them out")
 
 
 def check_scale_for(context: typer.Context, encodings: Iterable[EncodingConfig]) -> None:

@@ -13,7 +13,6 @@ import typer
 from fftool.checkpoint.reading import Description, describe, load_run, medium_of
 from fftool.cli import inputs, options, terminal
 from fftool.cli.errors import CommandError, UsageError
-from fftool.cli.inputs import SignalSource
 from fftool.cli.jobs import Job, Result
 from fftool.cli.reports import TrainingReport
 from fftool.cli.settings import NAMES
@@ -21,6 +20,7 @@ from fftool.config import SavingConfig, TrainingConfig
 from fftool.errors import STANDARD_INPUT_NAME, shorten, shown_path
 from fftool.files import PIPE_NAME, check_writable, reserved
 from fftool.interrupts import uninterrupted
+from fftool.media.source import SignalSource
 from fftool.pipes import is_pipe
 
 if TYPE_CHECKING:

@@ -59,7 +59,10 @@ VIEW_OPTIONS: dict[str, Any] = {
 
 
 def with_training_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all options of a training, which it receives as one argument, `settings`."""
+    """Give a command all options of a training, which it receives as one argument, `settings`.
+
+    An option that the command has itself, such as one that can be repeated, takes its place.
+    """
     return _with_options(command, "settings", OPTIONS, lambda *requests: TrainingOptions(*requests))
 
 
@@ -72,13 +75,17 @@ def _with_options(
     command: Callable[..., None], argument: str, parts: dict[type, dict[str, Any]], make: Callable[..., Any]
 ) -> Callable[..., None]:
     """Command with options in place of an argument, which is made of the requests that they belong to."""
+    signature = inspect.signature(command, eval_str=True)
+    parts = {
+        part: {name: option for name, option in options.items() if name not in signature.parameters}
+        for part, options in parts.items()
+    }
 
     @wraps(command)
     def run(**arguments: Any) -> None:
         requests = [part(**{name: arguments.pop(name) for name in options}) for part, options in parts.items()]
         command(**arguments, **{argument: make(*requests)})
 
-    signature = inspect.signature(command, eval_str=True)
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(part, name), annotation=option)
         for part, options in parts.items()

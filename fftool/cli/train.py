@@ -15,7 +15,6 @@ from fftool.checkpoint.format import SUFFIXES
 from fftool.checkpoint.reading import describe
 from fftool.cli import inputs, jobs, options, terminal
 from fftool.cli.errors import UsageError, help_hint
-from fftool.cli.inputs import SignalSource
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.resume import resume_job
@@ -24,6 +23,7 @@ from fftool.config import PRESETS, EncodingConfig, NetworkConfig, Preset, Saving
 from fftool.errors import FFToolError, WriteError
 from fftool.files import check_readable, check_writable, new_folder, reserved
 from fftool.interrupts import uninterrupted
+from fftool.media.source import SignalSource
 from fftool.pipes import is_pipe
 
 DEFAULT_OUTPUT = Path("model.st")

@@ -14,13 +14,13 @@ from fftool.checkpoint.reading import describe, load, medium_of
 from fftool.cli import inputs, jobs, options, terminal
 from fftool.cli import progress as bars
 from fftool.cli.errors import UsageError
-from fftool.cli.inputs import SignalSource
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.reports import shape_json
 from fftool.config import finite
 from fftool.files import check_space, check_writable, readable_name
 from fftool.interrupts import uninterrupted
+from fftool.media.source import SignalSource
 from fftool.pipes import is_nameless
 
 if TYPE_CHECKING:

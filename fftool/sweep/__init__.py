@@ -1,1 +1,1 @@
-"""Many networks for one signal: variants, and their outcomes."""
+"""Many runs: every combination of files, networks and seeds, each with a checkpoint of its own."""

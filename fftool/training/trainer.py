@@ -17,7 +17,7 @@ from fftool.backend.isolation import isolated, isolated_steps
 from fftool.backend.memory import enough_memory
 from fftool.config import Config, EncodingConfig, NetworkConfig, SignalConfig, TrainingConfig
 from fftool.errors import DivergenceError, SignalMismatchError, UnfinishedRunError, shorten
-from fftool.holdout import split, training_size
+from fftool.holdout import Split, split, training_size
 from fftool.models.capacity import resolve_network
 from fftool.models.network import CoordinateMLP
 from fftool.rng import generator
@@ -110,21 +110,46 @@ def fit(
         held_out = split(signal.shape, training.holdout, training.seed)
         before = perf_counter()
         trained = media.trainable(signal, held_out)
-        sized, encoding = resolve_network(signal.config, encoding, network, training)
-        resolved = resolve_scale(trained, encoding, sized, training, held_out)
+        config = _resolve(signal, trained, encoding, network, training, held_out)
         scale_seconds = perf_counter() - before
-        device = select_device(training.device)
-        precision = select_precision(training.precision, device)
-        n_trained = training_size(signal.shape, training.holdout)
-        config = Config(
-            signal=signal.config,
-            encoding=resolved,
-            network=sized,
-            training=resolve_defaults(training, n_trained, device, precision, sized),
-            version=__version__,
-        )
+        device = config.training.device
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
         yield from _Trainer(signal, trained, Run(CoordinateMLP(config).to(device), position)).steps()
+
+
+def resolve(
+    signal: Signal,
+    encoding: EncodingConfig = EncodingConfig(),
+    network: NetworkConfig = NetworkConfig(),
+    training: TrainingConfig = TrainingConfig(),
+) -> Config:
+    """Config that `fit` gives the network for the same arguments. Raises errors as `fit` does."""
+    check_signal(signal)
+    held_out = split(signal.shape, training.holdout, training.seed)
+    return _resolve(signal, media.trainable(signal, held_out), encoding, network, training, held_out)
+
+
+def _resolve(
+    signal: Signal,
+    trained: Signal,
+    encoding: EncodingConfig,
+    network: NetworkConfig,
+    training: TrainingConfig,
+    held_out: Split | None,
+) -> Config:
+    """The same, with the samples to train on."""
+    sized, encoding = resolve_network(signal.config, encoding, network, training)
+    resolved = resolve_scale(trained, encoding, sized, training, held_out)
+    device = select_device(training.device)
+    precision = select_precision(training.precision, device)
+    n_trained = training_size(signal.shape, training.holdout)
+    return Config(
+        signal=signal.config,
+        encoding=resolved,
+        network=sized,
+        training=resolve_defaults(training, n_trained, device, precision, sized),
+        version=__version__,
+    )
 
 
 @isolated_steps
@@ -137,7 +162,7 @@ def resume(signal: Signal, run: Run) -> Generator[Progress]:
     check_signal(signal)
     with enough_memory("training"):
         config = run.network.config
-        _check_signal(signal.config, config.signal)
+        check_same_signal(signal.config, config.signal)
         use_threads(config.training.threads)
         network = copy.deepcopy(run.network).to(select_device(config.training.device), torch.float32)
         network.config, network.result = replace(config, version=__version__), None
@@ -147,7 +172,8 @@ def resume(signal: Signal, run: Run) -> Generator[Progress]:
         yield from trainer.steps()
 
 
-def _check_signal(seen: SignalConfig, trained: SignalConfig) -> None:
+def check_same_signal(seen: SignalConfig, trained: SignalConfig) -> None:
+    """Raise SignalMismatchError for another signal than the one that a network was trained on."""
     for name in ("axes", "shape", "channels", "bits", "values", "spacing"):
         value, expected = getattr(seen, name), getattr(trained, name)
         if value != expected:

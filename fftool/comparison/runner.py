@@ -8,13 +8,13 @@ from pathlib import Path
 
 from fftool.backend.device import use_threads
 from fftool.checkpoint.writing import save
+from fftool.comparison.outcome import Outcome, load_variant, resize_variant, train_variant
 from fftool.config import Baseline, TrainingConfig, Variant
 from fftool.errors import FFToolError, without_frames
 from fftool.files import readable_name
 from fftool.holdout import training_size
 from fftool.rendering import Callback
 from fftool.signal import Signal
-from fftool.sweep.outcome import Outcome, load_variant, resize_variant, train_variant
 from fftool.training.trainer import Progress
 
 Source = Variant | Path | Baseline  # a network to train, a checkpoint as it is, or a resize
@@ -39,7 +39,7 @@ class Results:
 
 
 @dataclass(frozen=True)
-class Sweep:
+class VariantRunner:
     """Variants for one signal, with the same settings otherwise. `checkpoints` says where to keep trained ones."""
 
     signal: Signal

@@ -1,0 +1,1 @@
+"""Many networks for one signal: variants, and their outcomes."""
