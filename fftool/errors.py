@@ -139,6 +139,34 @@ class NetworkError(FFToolError, ValueError):
         self.tensor, self.seen, self.expected = tensor, seen, expected
 
 
+class PackageError(FFToolError):
+    """Something that takes a package which is not installed. It is part of that extra of fftool."""
+
+    def __init__(self, problem: str, package: str, extra: str) -> None:
+        super().__init__(problem)
+        self.package, self.extra = package, extra
+
+
+class ClusterError(FFToolError):
+    """A Dask scheduler that cannot be reached, or has gone."""
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(f"the scheduler at {shorten(address)} {problem}")
+        self.address, self.problem = address, problem
+
+
+class WorkerError(FFToolError):
+    """A task that no worker could complete, for a reason beyond the task."""
+
+
+class VersionMismatchError(FFToolError):
+    """A worker with other versions than the process that sends it work."""
+
+    def __init__(self, worker: str, seen: str, expected: str) -> None:
+        super().__init__(f"the worker {worker} has {shorten(seen)}, expected {expected}, as here")
+        self.worker, self.seen, self.expected = worker, seen, expected
+
+
 class UnfinishedRunError(FFToolError):
     """State of an unfinished run that does not fit its network or its signal."""
 
@@ -153,6 +181,10 @@ class FileError(FFToolError):
 
 class ReadError(FileError):
     """A file that is missing, or may not be read."""
+
+
+class WorkerFileError(ReadError):
+    """A file that a worker does not have, or has with another content."""
 
 
 class EmptyFolderError(ReadError):

@@ -15,7 +15,7 @@ ROOT = Path(fftool.__file__).parent
 ORDER = (
     "errors", "interrupts", "checks", "tiling", "config", "pipes", "files", "region", "occupancy", "signal", "values",
     "resampling", "grid", "rng", "holdout", "metrics", "media", "backend", "models", "scale", "tile_rendering",
-    "rendering", "training", "evaluation", "checkpoint", "export", "comparison", "sweep", "figures", "cli",
+    "rendering", "training", "evaluation", "checkpoint", "export", "comparison", "sweep", "cluster", "figures", "cli",
     "__main__",
 )  # fmt: skip
 

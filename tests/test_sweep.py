@@ -8,7 +8,7 @@ import pty
 import signal
 import statistics
 import subprocess
-import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -177,34 +177,40 @@ def test_expected_time_is_in_proportion_to_the_epochs(photo, photo_path, tmp_pat
     assert 180 < total_seconds([timed] * 3) < 190
 
 
+LONG = (*SMALL, "--epochs", 60, "--scale", 4, "--scale", 12)
+
+
+@pytest.fixture(scope="module")
+def whole(photo_path, tmp_path_factory):
+    """Checkpoints of a sweep that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    command = [str(each) for each in (FFTOOL, "sweep", photo_path, *LONG, "-o", folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return files(folder)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_stopped_sweep_resumes(photo_path, tmp_path, stop):
+def test_stopped_sweep_resumes(photo_path, tmp_path, whole, stop):
     """The second run is saved where it was; the same command completes it, with the bytes of a sweep in one go."""
-    options = [*SMALL, "--epochs", "400", "--scale", "4", "--scale", "12"]
-    command = [str(each) for each in (FFTOOL, "sweep", photo_path, *options, "-o", "runs")]
+    command = [str(each) for each in (FFTOOL, "sweep", photo_path, *LONG)]
     leader, follower = pty.openpty()  # so that progress shows which run it is at
     with subprocess.Popen(command, cwd=tmp_path, stderr=follower, stdout=subprocess.PIPE, text=True) as process:
         os.close(follower)
         shown = b""
         while b"2 of 2" not in shown and b"12-seed" not in shown:
             shown += os.read(leader, 4096)
-        time.sleep(0.2)
         process.send_signal(stop)
-        while True:
-            try:
-                part = os.read(leader, 4096)
-            except OSError:  # the end of a terminal
-                break
-            shown += part
+        with suppress(OSError):  # the end of a terminal
+            while part := os.read(leader, 4096):
+                shown += part
+        os.close(leader)
     assert process.returncode == 128 + stop
     assert b"Stopped: 1 of 2 runs are complete. The same command resumes." in shown
     assert describe(tmp_path / "runs" / "photo-gaussian-12-seed-0.st").resume
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert "2 runs: 1 is complete, 1 is unfinished.\n" in again.stderr
-    whole = subprocess.run([*command[:-1], "whole"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert whole.returncode == 0
-    assert files(tmp_path / "runs") == files(tmp_path / "whole")
+    assert files(tmp_path / "runs") == whole
 
 
 @pytest.mark.parametrize(

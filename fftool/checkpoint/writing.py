@@ -49,6 +49,12 @@ def to_bytes(network: nn.Module) -> bytes:
     return b"".join([_header(inner, tensors, {}), *_data(tensors)])
 
 
+def write_bytes(data: bytes, path: Path) -> None:
+    """Write a file whose content `to_bytes` has made. Raises WriteError."""
+    with replacing(path) as file:
+        file.write(data)
+
+
 def save_run(run: Run, path: str | Path, source: str = "") -> None:
     """Write a network as `save` does, and what it takes to resume its training; a finished one as `save` does.
 

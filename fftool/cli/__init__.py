@@ -20,6 +20,7 @@ from fftool.cli.render import render
 from fftool.cli.sweep import sweep
 from fftool.cli.train import train
 from fftool.cli.view import view
+from fftool.cli.worker import worker
 from fftool.errors import FFToolError
 from fftool.pipes import kept_pipes
 
@@ -34,6 +35,7 @@ app.command()(render)
 app.command()(view)
 app.command()(compare)
 app.command()(sweep)
+app.command()(worker)
 app.command()(export)
 app.command()(encode_viz)
 app.command()(info)

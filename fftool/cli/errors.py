@@ -33,7 +33,7 @@ class UsageError(CommandError):
     exit_code = 2
 
 
-COMMANDS = ("train", "render", "view", "compare", "sweep", "export", "encode-viz", "info")
+COMMANDS = ("train", "render", "view", "compare", "sweep", "worker", "export", "encode-viz", "info")
 
 
 def help_hint() -> str:
@@ -69,7 +69,7 @@ def _memory_hint(error: OutOfMemoryError) -> str:
     return MEMORY_HINTS[error.work]
 
 
-def _installation_hint(error: errors.MissingPackageError | errors.FormatPackageError) -> str:
+def _installation_hint(error: errors.MissingPackageError | errors.FormatPackageError | errors.PackageError) -> str:
     return f'install it: pipx inject fftool {error.package}, or pip install "fftool[{error.extra}]"'
 
 
@@ -128,6 +128,11 @@ HINTS: dict[type[FFToolError], Hint] = {
     errors.NonFiniteError: "train again with a smaller --learning-rate",
     errors.NetworkError: "train from scratch",
     errors.UnfinishedRunError: "train from scratch",
+    errors.PackageError: _installation_hint,
+    errors.ClusterError: "start it with dask scheduler, and repeat the command: what is complete is kept",
+    errors.WorkerError: "see the log of the worker; it may need more memory, or fewer workers beside it",
+    errors.VersionMismatchError: "install the same versions of fftool and torch on all machines",
+    errors.WorkerFileError: "put it in a folder that all workers have at the same path",
     errors.UrlError: lambda error: _url_hint(error.path),
     errors.EmptyFolderError: "name the files themselves, or another folder",
     errors.PipeError: "name a file, or send one with < or |",

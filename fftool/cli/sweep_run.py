@@ -149,7 +149,14 @@ class SweepRun:
         return f"{format_status(progress, medium)}  {run.name}  {done + 1} of {total} runs"
 
     def _executed(self, states: Mapping[Run, State], callback: Callable[[Run, Progress], object]) -> Iterator[Finished]:
-        yield from run_here(states, self.save_every, callback)
+        if not (self.workers or self.cluster):
+            yield from run_here(states, self.save_every, callback)
+            return
+        from fftool.cli.workers import cluster
+        from fftool.cluster.sweep import run_on
+
+        with cluster(self.workers, self.cluster) as workers:
+            yield from run_on(workers, states)
 
     def _report(
         self, output: Output, rows: Sequence[Row], failed: Mapping[str, FFToolError], stop: BaseException | None
@@ -177,7 +184,8 @@ class SweepRun:
             for text in dict.fromkeys(map(hint, failed.values())):
                 terminal.print_error("", text)
         if stop:
-            terminal.note(f"Stopped: {len(rows)} of {len(self.runs)} runs are complete. The same command resumes.")
+            if rows or not isinstance(stop, FFToolError):
+                terminal.note(f"Stopped: {len(rows)} of {len(self.runs)} runs are complete. The same command resumes.")
             raise stop
         if failed:
             raise typer.Exit(1)

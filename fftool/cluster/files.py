@@ -1,0 +1,72 @@
+"""Files of a signal on their way to a worker: they travel with the task where they are small, or are shared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fftool.errors import WorkerFileError
+from fftool.files import check_readable, source_name
+from fftool.media.source import SignalSource
+from fftool.pipes import content
+from fftool.signal import Signal
+
+MAX_TRAVELLING = 2**24  # bytes of all files of a signal together, which most photos have room in
+
+Contents = Mapping[str, bytes]  # of files that travel, by their hash
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file as a task names it: its path and size here, and the hash of its content if that travels."""
+
+    path: Path
+    size: int
+    key: str
+
+
+@dataclass(frozen=True)
+class SentSource:
+    """The files of a signal as a task names them; `name` is that of the signal's source."""
+
+    files: tuple[SentFile, ...]
+    kind: str | None
+    name: str
+
+    def read(self, contents: Contents) -> Signal:
+        """The signal, on a worker that was given those contents. Raises WorkerFileError, and errors as reading does."""
+        with TemporaryDirectory(prefix="fftool-") as folder:
+            paths = [_received(file, contents, Path(folder)) for file in self.files]
+            return replace(SignalSource(tuple(paths), self.kind).read(), source=self.name)
+
+
+def send(source: SignalSource) -> tuple[SentSource, dict[str, bytes]]:
+    """A source as tasks name it, and the contents of its files if these are small. Raises errors as reading does."""
+    for file in source.files:
+        check_readable(file)
+    paths = [content(file) for file in source.files]
+    sizes = [path.stat().st_size for path in paths]
+    travels = sum(sizes) <= MAX_TRAVELLING
+    data = [path.read_bytes() if travels else b"" for path in paths]
+    keys = [sha256(each).hexdigest() if travels else "" for each in data]
+    files = [SentFile(path.resolve(), size, key) for path, size, key in zip(paths, sizes, keys, strict=True)]
+    name = source_name(source.path)
+    return SentSource(tuple(files), source.kind, name), dict(zip(keys, data, strict=True)) if travels else {}
+
+
+def _received(file: SentFile, contents: Contents, folder: Path) -> Path:
+    """Path of a file on this worker: its copy in a folder, or the one that worker and client share."""
+    if file.key:
+        copy = folder / file.path.name
+        copy.write_bytes(contents[file.key])
+        return copy
+    try:
+        size = file.path.stat().st_size
+    except OSError as error:
+        raise WorkerFileError(file.path, f"not found on a worker ({error.strerror})") from error
+    if size != file.size:
+        raise WorkerFileError(file.path, f"has {size:,} bytes on a worker, and {file.size:,} here")
+    return file.path
