@@ -21,7 +21,7 @@ def fit(network: CoordinateMLP, signal: Signal, trained: Tensor) -> Iterator[flo
     `trained` has the row-major index of the samples to train on. Each epoch visits all of them.
     """
     v = coordinates(signal.shape)
-    values = torch.from_numpy(signal.samples.reshape(-1, signal.channels)).float() / 255
+    values = torch.from_numpy(signal.array.reshape(-1, signal.channels)).float() / 255
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE)
     order = torch.Generator().manual_seed(0)
     start = perf_counter()

@@ -139,7 +139,7 @@ def untrained(signal: Signal, scale: float) -> Signal:
 
 def amplitudes(signal: Signal) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Share of each frequency, in bins of one cycle per side."""
-    frequency, share = radial_spectrum(signal.samples)
+    frequency, share = radial_spectrum(signal.array)
     bins = np.arange(1, min(signal.shape) // 2 + 1)
     density = np.sqrt(np.interp(bins, frequency, share) / bins)
     shares: np.ndarray[Any, np.dtype[np.float64]] = density / max(density.sum(), 1e-12)

@@ -64,7 +64,7 @@ def edge_ratios(network: CoordinateMLP, signal: Signal) -> dict[str, float]:
     tiles = network.tiles
     assert tiles is not None
     near = np.logical_or.outer(*(near_edges(tiles, axis, 1) for axis in range(2)))
-    error = np.abs(render(network, bits=32) - signal.samples / np.float32(np.iinfo(signal.samples.dtype).max))
+    error = np.abs(render(network, bits=32) - signal.array / np.float32(np.iinfo(signal.array.dtype).max))
     shape = tuple(ENLARGED * length for length in signal.shape)
     resized = resize(finely(signal), shape, "lanczos").astype(np.float32)
     return {
@@ -76,8 +76,8 @@ def edge_ratios(network: CoordinateMLP, signal: Signal) -> dict[str, float]:
 
 def finely(signal: Signal) -> NDArray[np.uint16]:
     """Samples in 16 bits, whose rounding is far below the second differences of a resize."""
-    peak = np.iinfo(signal.samples.dtype).max
-    return signal.samples.astype(np.uint16) * np.uint16(np.iinfo(np.uint16).max // peak)
+    peak = np.iinfo(signal.array.dtype).max
+    return signal.array.astype(np.uint16) * np.uint16(np.iinfo(np.uint16).max // peak)
 
 
 def bend_ratio(tiles: TileGrid, enlarged: NDArray[Any]) -> float:
@@ -185,4 +185,4 @@ def enlargement(signals: Sequence[Signal], epochs: int) -> Iterator[Figure]:
 def even(signal: Signal) -> Image.Image:
     """An image in colour without its last row or column, where their number is odd."""
     height, width = signal.shape
-    return Image.fromarray(signal.samples[: height // 2 * 2, : width // 2 * 2])
+    return Image.fromarray(signal.array[: height // 2 * 2, : width // 2 * 2])

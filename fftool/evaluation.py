@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from time import perf_counter
 
@@ -15,7 +16,7 @@ from fftool.metrics import Quality
 from fftool.models.capacity import resolve_network
 from fftool.models.network import CoordinateMLP
 from fftool.occupancy import TestPoints
-from fftool.rendering import Callback, no_callback, render
+from fftool.rendering import Callback, no_callback, render, render_bands
 from fftool.signal import Samples, Signal, check_signal
 from fftool.tiling import balanced_sides
 from fftool.training.trainer import Progress, fit
@@ -30,6 +31,9 @@ def evaluate(progress: Progress, signal: Signal, callback: Callback = no_callbac
     It is also recorded as the network's `result`, and so in a checkpoint saved after this. `callback` is called as by
     `render`. Raises errors as `render` does, and SignalError for a signal of other axes or channels than the network's.
     """
+    check_signal(signal)
+    if signal.is_stored:
+        return record(progress, _quality_of_stored(progress.network, signal, callback))
     return record(progress, assess(progress.network, signal, callback)[1])
 
 
@@ -68,17 +72,43 @@ def assess(network: CoordinateMLP, signal: Signal, callback: Callback = no_callb
     Samples that were held out of its training count apart, if it was trained on a grid of this shape.
     """
     check_signal(signal)
-    trained = network.config.signal
-    if (len(signal.axes), signal.channels) != (len(trained.axes), trained.channels):
-        expected = f"{len(trained.axes)} axes and {trained.channels} channels, as the network has"
-        raise SignalError(f"the signal has {len(signal.axes)} axes and {signal.channels} channels: expected {expected}")
+    _check_alike(network, signal)
     samples = render(network, signal.shape, bits=signal.bits, callback=callback)
     training = network.config.training
     is_same_grid = network.config.signal.shape == signal.shape
     held_out = split(signal.shape, training.holdout, training.seed) if is_same_grid else None
     medium = media.get(signal.medium)
-    quality = metrics.compare(medium.visible(signal.samples), medium.visible(samples), held_out, medium.ssim)
+    quality = metrics.compare(medium.visible(signal.array), medium.visible(samples), held_out, medium.ssim)
     return samples, replace(quality, **_test(network, signal.test_points)) if signal.test_points else quality
+
+
+def _quality_of_stored(network: CoordinateMLP, signal: Signal, callback: Callback) -> Quality:
+    """Quality of a network as `assess` measures it, of a stored signal, band by band."""
+    _check_alike(network, signal)
+    visible = media.get(signal.medium).visible
+    rendered = render_bands(network, signal.shape, bits=signal.bits, callback=callback)
+    pairs = _side_by_side(signal.bands(), rendered)
+    return metrics.compare_bands(((visible(before), visible(after)) for before, after in pairs), signal.shape[-2])
+
+
+def _side_by_side(references: Iterator[Samples], bands: Iterator[Samples]) -> Iterator[tuple[Samples, Samples]]:
+    """Bands, each beside the same rows of others, which are of other lengths."""
+    left = next(references)
+    for band in bands:
+        while len(band):
+            if not len(left):
+                left = next(references)
+            count = min(len(left), len(band))
+            yield left[:count], band[:count]
+            left, band = left[count:], band[count:]
+
+
+def _check_alike(network: CoordinateMLP, signal: Signal) -> None:
+    """Raise SignalError for a signal of other axes or channels than the network's."""
+    trained = network.config.signal
+    if (len(signal.axes), signal.channels) != (len(trained.axes), trained.channels):
+        expected = f"{len(trained.axes)} axes and {trained.channels} channels, as the network has"
+        raise SignalError(f"the signal has {len(signal.axes)} axes and {signal.channels} channels: expected {expected}")
 
 
 def _test(network: CoordinateMLP, points: TestPoints) -> dict[str, float]:

@@ -37,13 +37,20 @@ if TYPE_CHECKING:
 
 PIPE_NAME = "pipe"  # as the source of a signal, where it had no name
 
+ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")  # of versions 3 and 2
+
 # How a file system says that it lacks a function. All others, such as EIO, ENOSPC and EDQUOT, may mean lost data.
 LACKING = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY}
 LACKING_LOCKS = LACKING | {errno.ENOLCK, errno.EPERM}
 
 
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is the file of a signal, as Zarr stores one: by the files in it."""
+    return path.is_dir() and any((path / name).is_file() for name in ZARR_FILES)
+
+
 def check_readable(path: Path) -> None:
-    """Raise ReadError unless there is a regular file that may be read, or a pipe that brings one."""
+    """Raise ReadError unless there is a regular file or a Zarr folder that may be read, or a pipe that brings one."""
     try:
         if content(path) != path:
             return
@@ -51,9 +58,9 @@ def check_readable(path: Path) -> None:
             raise UrlError(path)
         if not path.exists():
             raise ReadError(path, "no such file")
-        if path.is_dir():
+        if path.is_dir() and not is_zarr(path):
             raise ReadError(path, "is a folder, expected a file")
-        if not path.is_file():
+        if not (path.is_file() or path.is_dir()):
             raise ReadError(path, "is not a regular file, and no pipe")
         if not os.access(path, os.R_OK):
             raise ReadError(path, "permission denied")

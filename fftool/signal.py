@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fftool.config import CHECK_AXES, DEFAULT_MEDIUM, SignalConfig, ValueRange, check_bits
 from fftool.errors import SettingError, SignalError, SizeError
 from fftool.occupancy import TestPoints
+from fftool.stored import StoredSamples
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -27,6 +28,8 @@ RENDERED_DTYPES: dict[int, type[np.generic]] = {**DTYPES, 32: np.float32}  # a n
 class Signal:
     """Samples with shape (…, y, x, channels), uint8 or uint16 in any byte order, and their origin.
 
+    Samples may be stored: those of `read_signal` in a file that does not fit in memory. They train networks of tiles.
+
     `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. `source` is the
     name or path of its file, if it has one; `values`, `spacing` and `metadata` are those of `SignalConfig`. A shape has
     points that test a network beside the samples. Raises
@@ -34,7 +37,7 @@ class Signal:
     SettingError for what a checkpoint cannot hold.
     """
 
-    samples: Samples
+    samples: Samples | StoredSamples
     axes: tuple[str, ...] = ("y", "x")
     source: str = ""
     medium: str = DEFAULT_MEDIUM
@@ -47,8 +50,11 @@ class Signal:
         axes = tuple(self.axes) if isinstance(self.axes, str) else self.axes
         object.__setattr__(self, "axes", CHECK_AXES("axes", axes))
         object.__setattr__(self, "source", _source_text(self.source))
-        object.__setattr__(self, "samples", as_samples(self.samples, *self.axes, "channels"))
-        self._describe()  # which checks all else
+        if isinstance(self.samples, StoredSamples):
+            _check_samples(self.samples, *self.axes, "channels")
+        else:
+            object.__setattr__(self, "samples", as_samples(self.samples, *self.axes, "channels"))
+        self.describe()  # which checks all else
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -71,15 +77,39 @@ class Signal:
     @cached_property
     def sha256(self) -> str:
         """Hash of the samples, row by row, each with its low byte first."""
-        little = np.ascontiguousarray(self.samples, self.samples.dtype.newbyteorder("<"))
-        return hashlib.sha256(little.data).hexdigest()
+        digest = hashlib.sha256()
+        for band in self.bands():
+            digest.update(np.ascontiguousarray(band, band.dtype.newbyteorder("<")).data)
+        return digest.hexdigest()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the samples stay in their file."""
+        return isinstance(self.samples, StoredSamples)
+
+    @property
+    def array(self) -> Samples:
+        """The samples as an array. Raises SignalError if they are stored."""
+        if isinstance(self.samples, StoredSamples):
+            raise SignalError(
+                f"{self.source or 'the signal'} stays in its file, as it is too large: expected a smaller one"
+            )
+        return self.samples
+
+    def bands(self) -> Iterator[Samples]:
+        """All samples in the order of their rows, as arrays with shape (rows, x, channels)."""
+        if isinstance(self.samples, StoredSamples):
+            yield from self.samples.bands()
+        else:
+            yield self.samples.reshape(-1, *self.samples.shape[-2:])
 
     @property
     def config(self) -> SignalConfig:
         """Description of this signal in a checkpoint."""
-        return self._describe(self.sha256)
+        return self.describe(self.sha256)
 
-    def _describe(self, sha256: str = "") -> SignalConfig:
+    def describe(self, sha256: str = "") -> SignalConfig:
+        """The same with another hash of the samples, so that these need not be read."""
         return SignalConfig(
             axes=self.axes,
             shape=self.shape,
@@ -111,8 +141,16 @@ def as_samples(samples: NDArray[Any], *axes: str, dtypes: Collection[type[np.gen
     shapes, an array without samples, one with a mask, and anything that is no array.
     """
     _check_plain_array(samples, "samples")
-    dtype = samples.dtype.newbyteorder("=")
-    if dtype not in dtypes:
+    _check_samples(samples, *axes, dtypes=dtypes)
+    native: Samples = np.asarray(samples, samples.dtype.newbyteorder("="))
+    return native
+
+
+def _check_samples(
+    samples: NDArray[Any] | StoredSamples, *axes: str, dtypes: Collection[type[np.generic]] = DTYPES.values()
+) -> None:
+    """Raise SignalError as `as_samples` does."""
+    if samples.dtype.newbyteorder("=") not in dtypes:
         raise SignalError(f"samples are {samples.dtype}: expected uint8 or uint16, as fftool.quantize makes them")
     if samples.size == 0:
         raise SignalError(f"samples have shape {samples.shape}: expected at least one sample")
@@ -120,8 +158,6 @@ def as_samples(samples: NDArray[Any], *axes: str, dtypes: Collection[type[np.gen
     if missing > 0 or (missing < 0 and axes[0] != "…"):
         hint = ": add a channel axis with array[..., None]" if missing == 1 else ""
         raise SignalError(f"samples have shape {samples.shape}: expected ({', '.join(axes)}){hint}")
-    native: Samples = np.asarray(samples, dtype)
-    return native
 
 
 def check_signal(signal: Signal) -> None:

@@ -41,9 +41,9 @@ def test_features_too_large_to_cache_are_computed(monkeypatch):
     """With the same result for a batch, and for another one in the same memory."""
     signal = Signal(np.zeros((40, 30, 3), np.uint8))
     cached = BatchFeatures(network_for(signal), signal.shape, torch.float32)
+    assert cached.cache is not None
     monkeypatch.setattr(batches, "CACHE_BYTES", 1000)
     computed = BatchFeatures(network_for(signal), signal.shape, torch.float32)
-    assert cached.cache is not None
     assert computed.cache is None
     for index in (torch.tensor([0, 1199, 7, 7]), torch.tensor([5, 600])):
         torch.testing.assert_close(computed[index], cached[index], rtol=0, atol=1e-5)

@@ -77,7 +77,7 @@ def test_every_command_has_its_help():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_in_the_help_of_its_command(name):
     options = [option for parameter in COMMANDS[name].params for option in parameter.opts if option.startswith("-")]
-    assert "--json" in options
+    assert "--json" in options or name == "worker"  # which has no result
     for option in options:
         assert re.search(rf"^│ .*(?<!\S){option}(?!\S)", HELP[name], re.MULTILINE), option
 

@@ -463,6 +463,6 @@ def test_place_of_a_strangers_checkpoint_is_left_out_if_it_is_none():
 
 
 def test_large_volume_is_refused_before_it_is_read(run, tmp_path, monkeypatch):
-    np.save(tmp_path / "a.npy", ramp())
+    np.save(tmp_path / "a.npy", ramp().astype(np.float32))
     monkeypatch.setattr(reading, "MAX_VOXELS", 100)
     fails(run("train", "a.npy", *TINY), 1, "too large: 480 voxels, expected at most 100", "make a smaller copy")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,15 @@ from fftool.pipes import content
 from fftool.training.state import Best, Position, Run, Snapshot, finished_position
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
 
     from fftool.media.base import Medium
     from fftool.models.network import CoordinateMLP
 
+MAPPED_BYTES = 2**27  # of a file with tiles, from where on its weights are not copied to memory
+CHECKED = 2**22  # numbers checked at once
 MAX_HEADER = 2**22  # bytes: 1000 layers and the state of their training take less than half of it
 
 
@@ -136,20 +139,45 @@ def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _network(path: Path, file: Any, description: Description) -> CoordinateMLP:
     with uninterrupted():
         import numpy as np
-    weights: dict[str, NDArray[np.float32]] = {
-        name: file.get_tensor(name) for name in description.tensors if not name.startswith(RESUME)
-    }
-    if not all(np.isfinite(tensor).all() for tensor in weights.values()):  # before torch is loaded, which takes longer
+    names = [name for name in description.tensors if not name.startswith(RESUME)]
+    weights: dict[str, NDArray[np.float32]]
+    if description.config.tiles and description.bytes > MAPPED_BYTES:
+        weights = _mapped(path, names, description)
+    else:
+        weights = {name: file.get_tensor(name) for name in names}
+    if not all(
+        np.isfinite(part).all() for tensor in weights.values() for part in _parts(tensor)
+    ):  # before torch is loaded, which takes longer
         raise InconsistentCheckpointError(path, "holds weights that are not finite")
     with uninterrupted():
         import torch
 
         from fftool.models.network import CoordinateMLP
 
-    network = CoordinateMLP(description.config)
-    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.items()})
+    network = CoordinateMLP(description.config, {name: torch.from_numpy(array) for name, array in weights.items()})
     network.result = description.result
     return network.eval()
+
+
+def _mapped(path: Path, names: Iterable[str], description: Description) -> dict[str, NDArray[np.float32]]:
+    """Tensors in the memory of the system's file cache, which takes it back when it is short; changes stay here."""
+    import numpy as np
+
+    with content(path).open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    return {
+        name: np.memmap(
+            content(path), "<f4", "c", 8 + size + header[name]["data_offsets"][0], description.tensors[name].shape
+        )
+        for name in names
+    }
+
+
+def _parts(tensor: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """The numbers of a tensor, so many at once that what is made of them takes little memory."""
+    flat = tensor.reshape(-1)
+    yield from (flat[start : start + CHECKED] for start in range(0, len(flat), CHECKED))
 
 
 def _resume_tensors(path: Path, file: Any, description: Description) -> dict[str, Tensor]:

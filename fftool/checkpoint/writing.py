@@ -30,6 +30,8 @@ from fftool.files import replacing
 from fftool.models.network import CoordinateMLP
 from fftool.training.state import Run
 
+WRITTEN = 2**22  # numbers at once, of which there is a copy
+
 
 def save(network: nn.Module, path: str | Path) -> None:
     """Write a network, its config and its result to a file.
@@ -150,7 +152,8 @@ def _header(network: CoordinateMLP, tensors: Mapping[str, Tensor], metadata: Map
 def _data(tensors: Mapping[str, Tensor]) -> Iterator[bytes]:
     """Bytes of each tensor in the order of the header: float32, low byte first."""
     for _, tensor in sorted(tensors.items()):
-        yield np.ascontiguousarray(tensor.detach().cpu().float().numpy(), "<f4").tobytes()
+        for part in tensor.detach().cpu().float().reshape(-1).split(WRITTEN):
+            yield np.ascontiguousarray(part.numpy(), "<f4").tobytes()
 
 
 def _json(document: msgspec.Struct) -> str:

@@ -103,7 +103,7 @@ class Comparison:
             searched = [each.config.encoding for each in results.outcomes if each.config and each.scale_search]
             if outputs.explanation and searched:
                 title = f"{self.signal.source}: choice of σ"
-                spectrum = radial_spectrum(self.signal.samples)
+                spectrum = radial_spectrum(self.signal.array)
                 page = explanation(title, spectrum, searched, self.signal.shape, self.medium.noun, self.medium.unit)
                 page.save(outputs.explanation)
                 written.append(outputs.explanation)
@@ -134,7 +134,7 @@ class Comparison:
         if self.shape:
             title += f", rendered at {self.medium.format_size(self.shape)}"
         size = self.medium.describe_size(self.signal.shape)
-        return sheet(previews(self.signal.samples), self.signal.source, size, entries, title)
+        return sheet(previews(self.signal.array), self.signal.source, size, entries, title)
 
     def _write_page(self, path: Path, results: Results) -> None:
         """Write the page of all networks, without the baselines."""
@@ -143,7 +143,7 @@ class Comparison:
         write_page(path, self.signal.source, models, self.signal)
 
     def _profile(self, outcome: Outcome) -> tuple[float, ...]:
-        return self.medium.profile(self.signal.samples, outcome.samples)
+        return self.medium.profile(self.signal.array, outcome.samples)
 
     def _title(self, results: Results) -> str:
         count = len(results.outcomes)

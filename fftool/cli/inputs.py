@@ -16,6 +16,7 @@ from fftool.cli import terminal
 from fftool.cli.errors import UsageError, help_hint
 from fftool.config import SignalConfig
 from fftool.errors import STANDARD_INPUT, EmptyFolderError, FFToolError, ReadError, UnsuitableCheckpointError, shorten
+from fftool.files import is_zarr
 from fftool.interrupts import uninterrupted
 from fftool.media.source import SignalSource
 
@@ -54,7 +55,7 @@ def several(paths: Sequence[Path], kind: Kind) -> Inputs:
     found = Inputs()
     matches = [match for path in paths for match in _noted(path, _matches(path))]
     for path in matches:
-        if not os.path.isdir(path):  # noqa: PTH112  # Path has an error for a name that is too long
+        if not os.path.isdir(path) or is_zarr(path):  # noqa: PTH112  # Path has an error for a name that is too long
             found.files.append(named(path))
             continue
         found.is_batch = True

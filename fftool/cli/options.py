@@ -321,12 +321,6 @@ Cluster = Annotated[
 ]
 
 
-def check_one_place(workers: int | None, cluster: str | None) -> None:
-    """Refuse two places to do the work."""
-    if workers and cluster:
-        raise UsageError("--workers and --cluster both say where the work is done", "leave one of them out")
-
-
 def check_scale_for(context: typer.Context, encodings: Iterable[EncodingConfig]) -> None:
     """Refuse a purpose of auto where nothing is chosen."""
     if given(context, ("scale_for",)) and not any(encoding.needs_search for encoding in encodings):

@@ -192,11 +192,11 @@ def note_capacity(config: Config) -> None:
 
 def note_flat(name: str, config: Config, psnr: float | None, signal: Signal) -> None:
     """Say so where a deep network fits its signal hardly better than a constant."""
-    if config.network.layers <= DEEP or psnr is None:
+    if config.network.layers <= DEEP or psnr is None or signal.is_stored:
         return
     from fftool.metrics import flat_psnr
 
-    flat = flat_psnr(signal.samples)
+    flat = flat_psnr(signal.array)
     if psnr < flat + FLAT < math.inf:
         terminal.note(
             f"{name} is hardly better than a constant, of {flat:.1f} dB. More epochs may help, or fewer --layers."

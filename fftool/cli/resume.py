@@ -16,6 +16,7 @@ from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
 from fftool.cli.reports import TrainingReport
 from fftool.cli.settings import NAMES
+from fftool.cli.workers import Place, group_trainer
 from fftool.config import SavingConfig, TrainingConfig
 from fftool.errors import STANDARD_INPUT_NAME, shorten, shown_path
 from fftool.files import PIPE_NAME, check_writable, reserved
@@ -40,6 +41,7 @@ class Resumption:
     training: TrainingConfig
     changed: tuple[str, ...]
     saving: SavingConfig
+    place: Place
 
     def run(self) -> Result:
         """Continue the training, or report that it is complete."""
@@ -48,12 +50,13 @@ class Resumption:
             if not (description.resume or "epochs" in self.changed):
                 return self._already_complete(description)
             source = self.source or _source([self._find_path(description)], description)
-            medium, signal = source.medium, source.read()
+            medium, signal = source.medium, source.open()
             with uninterrupted():
                 from fftool.cli.training_run import Saver, run_training
                 from fftool.training.trainer import resume
-            course = resume(signal, self._with_changes(load_run(self.model)))
-            return run_training(course, signal, medium, Saver(self.output, source.path, self.saving.every)).result
+            with group_trainer(self.place, source) as elsewhere:
+                course = resume(signal, self._with_changes(load_run(self.model)), elsewhere)
+                return run_training(course, signal, medium, Saver(self.output, source.path, self.saving.every)).result
 
     def _already_complete(self, description: Description) -> Result:
         result = description.result
@@ -127,6 +130,7 @@ def resume_job(
     output: Path | None,
     training: TrainingConfig,
     saving: SavingConfig,
+    place: Place,
 ) -> Job:
     """Job that continues a run. Raises UsageError for options that the run has fixed."""
     fixed = [
@@ -145,5 +149,5 @@ def resume_job(
         raise UsageError("a checkpoint that comes from a pipe cannot be replaced", "name the new one with -o")
     output = output or model
     check_writable(output, *(source.files if source else ()))
-    resumption = Resumption(model, output, source, training, changed, saving)
+    resumption = Resumption(model, output, source, training, changed, saving, place)
     return Job(output, resumption.run, continues_output=output == model)

@@ -13,6 +13,7 @@ from fftool.cli import inputs, jobs, options
 from fftool.cli.errors import UsageError, help_hint
 from fftool.cli.output import Output
 from fftool.cli.settings import TrainingOptions, with_training_options
+from fftool.cli.workers import Place
 from fftool.config import SavingConfig, TrainingConfig, network_variants, variants
 from fftool.files import check_folder_writable, check_writable
 from fftool.interrupts import uninterrupted
@@ -58,7 +59,7 @@ def sweep(
     """
     if not files:
         raise UsageError("no file to train on", help_hint())
-    options.check_one_place(workers, cluster)
+    place = Place(workers, cluster)
     encodings = variants(encoding or [], scale or [], settings.encoding) or [settings.encoding]
     networks = network_variants(encodings, tile or [], settings.network)
     options.check_scale_for(context, encodings)
@@ -76,7 +77,7 @@ def sweep(
         from fftool.sweep.plan import plan
 
     runs = plan(named, networks, seeds, settings.training, output, keeps_metadata=not no_metadata)
-    command = SweepRun(runs, output, figure, overwrite, save_every, workers, cluster)
+    command = SweepRun(runs, output, figure, overwrite, save_every, place)
     out = Output(as_json)
     if dry_run:
         command.show_plan(out)

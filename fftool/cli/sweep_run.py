@@ -18,6 +18,7 @@ from fftool.cli import terminal
 from fftool.cli.errors import hint, problem
 from fftool.cli.output import Output
 from fftool.cli.training_run import format_status
+from fftool.cli.workers import Place
 from fftool.config import format_psnr
 from fftool.errors import FFToolError, shown_path
 from fftool.files import new_folder
@@ -69,8 +70,7 @@ class SweepRun:
     figure: Path | None
     overwrite: bool
     save_every: float
-    workers: int | None
-    cluster: str | None
+    place: Place
 
     def show_plan(self, output: Output) -> None:
         """Say how many runs there are and how long they take, and train none."""
@@ -80,8 +80,9 @@ class SweepRun:
         for run, state in states.items():
             output.line(f"{run.model}" + ("" if state == "new" else f" ({state})"))
         if any(state != "complete" for state in states.values()):
-            where = f"in {self.workers} processes " if self.workers else ""
-            output.note(f"About {format_seconds(seconds / (self.workers or 1))} {where}on this machine.")
+            n_workers = self.place.workers or 1
+            where = f"in {n_workers} processes " if n_workers > 1 else ""
+            output.note(f"About {format_seconds(seconds / n_workers)} {where}on this machine.")
         output.document(
             {
                 "runs": [
@@ -149,14 +150,13 @@ class SweepRun:
         return f"{format_status(progress, medium)}  {run.name}  {done + 1} of {total} runs"
 
     def _executed(self, states: Mapping[Run, State], callback: Callable[[Run, Progress], object]) -> Iterator[Finished]:
-        if not (self.workers or self.cluster):
+        if self.place.is_here:
             yield from run_here(states, self.save_every, callback)
             return
-        from fftool.cli.workers import cluster
-        from fftool.cluster.sweep import run_on
+        with self.place.cluster() as cluster:
+            from fftool.cluster.sweep import run_on
 
-        with cluster(self.workers, self.cluster) as workers:
-            yield from run_on(workers, states)
+            yield from run_on(cluster, states)
 
     def _report(
         self, output: Output, rows: Sequence[Row], failed: Mapping[str, FFToolError], stop: BaseException | None

@@ -19,6 +19,7 @@ from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.resume import resume_job
 from fftool.cli.settings import TrainingOptions, with_training_options
+from fftool.cli.workers import Place, group_trainer
 from fftool.config import PRESETS, EncodingConfig, NetworkConfig, Preset, SavingConfig
 from fftool.errors import FFToolError, WriteError
 from fftool.files import check_readable, check_writable, new_folder, reserved
@@ -42,6 +43,8 @@ def train(
     ] = None,
     kind: options.Medium = None,
     resume: options.Resume = None,
+    workers: options.Workers = None,
+    cluster: options.Cluster = None,
     save_every: options.SaveEvery = SavingConfig.every,
     scale: options.Scale = EncodingConfig.scale,
     encoding: options.Encoding = EncodingConfig.kind,
@@ -66,10 +69,12 @@ def train(
 
     fftool train frames --as clip
 
+    fftool train huge.tif --cluster tcp://head:8786
+
     curl -L https://example.org/photo.jpg | fftool train -
     """
     saving, files, out = SavingConfig(every=save_every), files or [], Output(as_json)
-    existing = options.existing(overwrite, skip_existing)
+    existing, place = options.existing(overwrite, skip_existing), Place(workers, cluster)
     if output == Path("-"):
         raise UsageError("a checkpoint cannot be written to standard output", "name a file with -o")
     if resume:
@@ -77,7 +82,7 @@ def train(
             raise UsageError("--resume continues an output that exists", "leave --skip-existing out")
         model = inputs.named(resume)
         inputs.check_read_once(model, *map(inputs.named, files))
-        job = resume_job(context, model, files, output, settings.training, saving)
+        job = resume_job(context, model, files, output, settings.training, saving, place)
         jobs.run_job(model, job, existing, out)
         return
     settings = replace(
@@ -91,7 +96,7 @@ def train(
     preset = PRESETS[quality] if quality else None
     if preset and not options.given(context, ("epochs", "seconds")):
         settings = replace(settings, training=replace(settings.training, epochs=preset.epochs))
-    fitting, (found, sources) = Fitting(settings, preset, saving, no_metadata), inputs.signals(files, kind)
+    fitting, (found, sources) = Fitting(settings, preset, saving, no_metadata, place), inputs.signals(files, kind)
     path = output or (Path() if found.is_batch else DEFAULT_OUTPUT)
     if not (found.is_batch or jobs.is_folder(path)):
         jobs.run_job(found.files[0], fitting.job(sources[found.files[0]], path), existing, out)
@@ -116,6 +121,7 @@ class Fitting:
     preset: Preset | None
     saving: SavingConfig
     no_metadata: bool
+    place: Place
 
     def job(self, source: SignalSource, output: Path, makes_folder: bool = False) -> Job:
         """Job that trains on a signal."""
@@ -127,7 +133,7 @@ class Fitting:
         )
 
     def _run(self, source: SignalSource, output: Path, makes_folder: bool) -> Result:
-        start, medium, signal = monotonic(), source.medium, source.read()
+        start, medium, signal = monotonic(), source.medium, source.open()
         if self.no_metadata:
             signal = replace(signal, metadata={})
         with uninterrupted():
@@ -141,8 +147,9 @@ class Fitting:
             if training.seconds:
                 seconds = seconds_left(training.seconds, start, signal, encoding, network)
                 training = replace(training, seconds=seconds)
-            course = fit(signal, encoding, network, training)
-            return run_training(course, signal, medium, Saver(output, source.path, self.saving.every)).result
+            with group_trainer(self.place, source) as elsewhere:
+                course = fit(signal, encoding, network, training, elsewhere)
+                return run_training(course, signal, medium, Saver(output, source.path, self.saving.every)).result
 
 
 def _check(source: SignalSource, output: Path, makes_folder: bool) -> None:

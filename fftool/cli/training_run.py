@@ -137,6 +137,8 @@ def format_status(progress: Progress, medium: Medium) -> str:
     training = progress.network.config.training
     grid = progress.network.tiles
     part = f"tiles {progress.tiles.stop:,}/{grid.n_tiles:,}  " if grid and progress.tiles else ""
+    if not progress.step:  # the first tiles are in training, in other processes
+        return part.strip()
     epoch = progress.epochs + (progress.done < 1)
     total = "" if training.is_timed else f"/{training.epochs}"
     rate = bars.format_rate(progress.rate, medium.short_unit)

@@ -7,9 +7,12 @@ import os
 import re
 import socket
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fftool.backend.processors import available_processors
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 EXTRA = "cluster"  # of fftool, which has the package
 CONNECT_SECONDS = 10.0
+WAIT_SECONDS = 0.2
+AHEAD = 2  # tasks for each worker, so that none waits for its next one
 LOOPBACK = "127.0.0.1"
 QUIET = dict.fromkeys(("distributed", "distributed.client", "tornado", "bokeh"), "critical")
 ADDRESS = re.compile(r"(?:tcp|tls)://(?:\[([0-9a-fA-F:]+)\]|([^\s:/\[\]]+)):(\d{1,5})")
@@ -156,26 +161,64 @@ class Cluster:
         """
         from distributed import as_completed
 
-        keys: dict[Future[Any], Key] = {}
-        sent: dict[int, Future[Any]] = {}  # contents by their identity, which a worker can have again if it is lost
+        sent: dict[int, Future[Any]] = {}
+        keys = {self._submit(task, sent): key for key, task in tasks.items()}
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of large tasks: they are files
-                for key, task in tasks.items():
-                    contents = []
-                    if task.contents:
-                        if id(task.contents) not in sent:
-                            sent[id(task.contents)] = self.client.submit(dict, task.contents, pure=False)
-                        contents = [sent[id(task.contents)]]
-                    keys[self.client.submit(run_task, versions(), task.payload, *contents, pure=False)] = key
             if not self.n_workers:
                 self.on_wait(self.address)
             for future in as_completed(list(keys), loop=self.client.loop):
                 yield keys.pop(future), self._result(future)
                 future.release()
         finally:
-            with uninterrupted(), suppress(Exception):
-                self.client.cancel(list(keys), force=True)
+            self._cancel(keys)
+
+    def run_in_order(self, tasks: Iterable[Task]) -> Iterator[Any]:
+        """Results of tasks in their order, a few of them at work; None now and then while it waits.
+
+        Raises the error of a task, and ClusterError if the scheduler is gone.
+        """
+        left = iter(tasks)
+        pending: deque[Future[Any]] = deque()
+        sent: dict[int, Future[Any]] = {}
+        try:
+            while True:
+                most = AHEAD * max(1, self.n_workers)
+                pending.extend(self._submit(task, sent) for task in islice(left, most - len(pending)))
+                if not pending:
+                    return
+                if not self.n_workers:
+                    self.on_wait(self.address)
+                while not pending[0].done():
+                    self._wait(pending[0])
+                    yield None
+                future = pending.popleft()
+                result = self._result(future)
+                future.release()
+                if isinstance(result, FFToolError):
+                    raise result
+                yield result
+        finally:
+            self._cancel(pending)
+
+    def _submit(self, task: Task, sent: dict[int, Future[Any]]) -> Future[Any]:
+        """Future of a task; `sent` has those of contents by their identity, which a worker gets again if it dies."""
+        contents = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large tasks: they are files
+            if task.contents:
+                if id(task.contents) not in sent:
+                    sent[id(task.contents)] = self.client.submit(dict, task.contents, pure=False)
+                contents = [sent[id(task.contents)]]
+            return self.client.submit(run_task, versions(), task.payload, *contents, pure=False)
+
+    def _wait(self, future: Future[Any]) -> None:
+        """Wait for a future, for a while."""
+        with suppress(TimeoutError, CancelledError):
+            future.exception(timeout=WAIT_SECONDS)
+
+    def _cancel(self, futures: Iterable[Future[Any]]) -> None:
+        with uninterrupted(), suppress(Exception):  # the scheduler may be gone
+            self.client.cancel(list(futures), force=True)
 
     def _result(self, future: Future[Any]) -> Any:
         from distributed import KilledWorker

@@ -40,7 +40,7 @@ class SentSource:
         """The signal, on a worker that was given those contents. Raises WorkerFileError, and errors as reading does."""
         with TemporaryDirectory(prefix="fftool-") as folder:
             paths = [_received(file, contents, Path(folder)) for file in self.files]
-            return replace(SignalSource(tuple(paths), self.kind).read(), source=self.name)
+            return replace(SignalSource(tuple(paths), self.kind).open(), source=self.name)
 
 
 def send(source: SignalSource) -> tuple[SentSource, dict[str, bytes]]:

@@ -7,10 +7,9 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from threading import Lock
 from typing import Any
-
-import torch
 
 from fftool import __version__
 from fftool.cluster.files import Contents, SentSource
@@ -33,7 +32,7 @@ class Versions:
 
 def versions() -> Versions:
     """Those of this process."""
-    return Versions(__version__, torch.__version__.partition("+")[0])
+    return Versions(__version__, version("torch").partition("+")[0])
 
 
 def run_task(wanted: Versions, payload: bytes, *contents: Contents) -> Any:

@@ -108,7 +108,7 @@ class BaselineOutcome(Outcome):
         return _held_out("lattice" if self.grid else "none")
 
     def render(self, shape: tuple[int, ...], callback: Callback = no_callback) -> Samples:
-        samples = resize(self.signal.samples, shape, self.kernel, self.grid)
+        samples = resize(self.signal.array, shape, self.kernel, self.grid)
         callback(prod(shape))
         return samples
 
@@ -164,9 +164,9 @@ def resize_variant(
     if held_out and held_out.grid is None:
         raise SettingError("holdout", training.holdout, "'lattice' or 'none', as a baseline resizes a grid")
     known, grid = media.trainable(signal, held_out), held_out.grid if held_out else None
-    samples = resize(known.samples, signal.shape, baseline.kernel, grid)
+    samples = resize(known.array, signal.shape, baseline.kernel, grid)
     medium = media.get(signal.medium)
-    quality = metrics.compare(medium.visible(signal.samples), medium.visible(samples), held_out, medium.ssim)
+    quality = metrics.compare(medium.visible(signal.array), medium.visible(samples), held_out, medium.ssim)
     callback(signal.n_samples)
     return BaselineOutcome(
         name=baseline.name, samples=samples, quality=quality, signal=known, grid=grid, kernel=baseline.kernel

@@ -78,7 +78,7 @@ def _parts(models: Sequence[Model], source: Signal | None) -> Iterator[tuple[str
     for i, model in enumerate(models):
         yield f"model-{i}", _packed(model.network)
     if source:
-        for i, plane in enumerate(_source_planes(source.samples)):
+        for i, plane in enumerate(_source_planes(source.array)):
             yield f"source-{i}", [plane]
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from fftool.config import DEFAULT_MEDIUM, SignalConfig
 from fftool.errors import FFToolError, shorten
-from fftool.files import check_readable
+from fftool.files import check_readable, is_zarr
+from fftool.media.zarr_folder import open_zarr
 from fftool.pipes import content
+from fftool.stored import StoredSamples
 
 if TYPE_CHECKING:
     from fftool.holdout import Split
@@ -78,8 +80,8 @@ def get(name: str = DEFAULT_MEDIUM) -> Medium:
 
 
 def trainable(signal: Signal, split: Split | None) -> Signal:
-    """The signal with the samples to train on: see `Medium.trainable`. All of them in an unknown medium."""
-    if signal.medium not in _MEDIA:
+    """The signal with the samples to train on: see `Medium.trainable`. As it is in an unknown medium, or if stored."""
+    if signal.medium not in _MEDIA or isinstance(signal.samples, StoredSamples):
         return signal
     samples = get(signal.medium).trainable(signal.samples, split)
     return signal if samples is signal.samples else replace(signal, samples=samples)
@@ -115,6 +117,8 @@ def recognize(path: str | Path) -> Medium:
     """The medium of a file, by its content. Raises ReadError if it cannot be read."""
     path = Path(path)
     check_readable(path)
+    if is_zarr(path):
+        return get("volume" if len(open_zarr(path).axes) > len(get().axes) else DEFAULT_MEDIUM)
     with content(path).open("rb") as file:
         start = file.read(START)
     return next(medium for name in _MEDIA if (medium := get(name)).recognizes(path, start))

@@ -169,6 +169,13 @@ class Medium(ABC):
     def read(self, path: Path) -> Signal:
         """Signal in a file, which is open to reading as `pipes.content(path)`. Raises MediaError and ReadError."""
 
+    def open(self, path: Path) -> Signal:
+        """Signal in a file, as `read` returns it; one that is too large stays there, if it can be read in parts.
+
+        Raises errors as `read` does.
+        """
+        return self.read(path)
+
     def is_series(self, paths: Sequence[Path]) -> bool:
         """Whether several files are parts of one signal: frames of a clip, slices of a volume."""
         return False

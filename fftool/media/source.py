@@ -36,3 +36,7 @@ class SignalSource:
     def read(self) -> Signal:
         """The signal. Raises MediaError and ReadError."""
         return self.medium.read(self.files[0]) if len(self.files) == 1 else self.medium.read_series(self.files)
+
+    def open(self) -> Signal:
+        """The signal, which stays in its file if that is too large. Raises MediaError and ReadError."""
+        return self.medium.open(self.files[0]) if len(self.files) == 1 else self.read()

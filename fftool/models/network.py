@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import cast
 
@@ -30,23 +31,28 @@ def initial_gain(layers: int) -> float:
 
 
 class Linear(nn.Module):
-    """Parameters of a linear layer, drawn uniformly: biases within ±1/√inputs, weights within ±√(gain/inputs).
+    """Parameters of a linear layer, or of one for each tile."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+
+def draw_linear(
+    inputs: int, outputs: int, generator: torch.Generator, gain: float = 1, tiles: tuple[int, ...] = ()
+) -> Linear:
+    """A new layer, drawn uniformly: biases within ±1/√inputs, weights within ±√(gain/inputs).
 
     A gain of 1 is that of torch's own layer. They come from a generator of our own, so that nothing else in a program
     changes them or is changed by them. `tiles` has the number of tiles, where there are any: all start from the same
     numbers, so that those of a tile do not depend on the others.
     """
-
-    def __init__(
-        self, inputs: int, outputs: int, generator: torch.Generator, gain: float = 1, tiles: tuple[int, ...] = ()
-    ) -> None:
-        super().__init__()
-        bound = inputs**-0.5
-        weight = torch.empty(outputs, inputs, dtype=torch.float32, device="cpu")
-        bias = torch.empty(outputs, dtype=torch.float32, device="cpu")
-        weight.uniform_(-bound * gain**0.5, bound * gain**0.5, generator=generator)
-        bias.uniform_(-bound, bound, generator=generator)
-        self.weight, self.bias = (nn.Parameter(each.repeat(*tiles, *[1] * each.ndim)) for each in (weight, bias))
+    bound = inputs**-0.5
+    weight = torch.empty(outputs, inputs, dtype=torch.float32, device="cpu")
+    bias = torch.empty(outputs, dtype=torch.float32, device="cpu")
+    weight.uniform_(-bound * gain**0.5, bound * gain**0.5, generator=generator)
+    bias.uniform_(-bound, bound, generator=generator)
+    return Linear(*(each.repeat(*tiles, *[1] * each.ndim) for each in (weight, bias)))
 
 
 class CoordinateMLP(nn.Module):
@@ -58,20 +64,35 @@ class CoordinateMLP(nn.Module):
     """
 
     @isolated()
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, tensors: Mapping[str, Tensor] | None = None, part: range | None = None) -> None:
+        """A network with those tensors, named as in a checkpoint, or a new one.
+
+        `part` has the numbers of the tiles that it holds, for training on one of several machines; all unless given.
+        """
         super().__init__()
         self.config = config
         self.result: TrainingResult | None = None
-        seed = config.training.seed
-        B = frequency_matrix(config.encoding, len(config.signal.axes), generator(seed, "frequencies"))
+        self.tiles = config.tiles
+        self.part = part or range(self.tiles.n_tiles if self.tiles else 0)
+        if tensors is None:
+            B = frequency_matrix(
+                config.encoding, len(config.signal.axes), generator(config.training.seed, "frequencies")
+            )
+            linears = self._drawn()
+        else:
+            B = tensors.get("encoding.B")
+            names = [layer_name(i) for i in range(len(config.widths) - 1)]
+            linears = [Linear(tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in names]
         self.encoding = nn.Identity() if B is None else FourierFeatures(B)
-        weights = generator(seed, "weights")
+        self.layers = nn.ModuleList(linears)
+
+    def _drawn(self) -> list[Linear]:
+        config, weights = self.config, generator(self.config.training.seed, "weights")
         *hidden, last = pairwise(config.widths)
         gain = initial_gain(config.network.layers)
-        self.tiles = config.tiles
-        tiles = (self.tiles.n_tiles,) if self.tiles else ()
-        linears = [Linear(*widths, weights, gain, tiles) for widths in hidden]
-        self.layers = nn.ModuleList([*linears, Linear(*last, weights, tiles=tiles)])
+        tiles = (len(self.part),) if self.tiles else ()
+        linears = [draw_linear(*widths, weights, gain, tiles) for widths in hidden]
+        return [*linears, draw_linear(*last, weights, tiles=tiles)]
 
     @property
     def layer_list(self) -> list[Layer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log, pi, prod, sqrt
 
 import numpy as np
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from fftool.holdout import Split
 from fftool.signal import Signal
+from fftool.stored import StoredSamples
+from fftool.tiling import balanced_sides
 
+MIDDLE_SAMPLES = 2**20  # of a stored signal, which are read
 MAX_EXAMINED = 2**16  # samples: more would change the mean frequency by less than a hundredth
 # Agreement of adjacent differences below which a part of them is noise: 0.31 and more in 60 images, and 0.01 to 0.17
 # in three to which noise of standard deviation 25 or 60 was added.
@@ -39,10 +42,16 @@ def estimate_frequency(signal: Signal, held_out: Split | None, capacity: float) 
     Noise shows in adjacent differences: across a line or an edge they agree, in noise they do not.
 
     Only trained samples count; where they form a grid, it is used in place of the signal's. Where there are more of
-    them than `capacity`, neighbours are taken as far apart as if there were only so many.
+    them than `capacity`, neighbours are taken as far apart as if there were only so many. Of a stored signal, its
+    middle is examined.
     """
     if held_out is not None and held_out.grid is not None:
-        return estimate_frequency(Signal(signal.samples[held_out.grid], signal.axes), None, capacity)
+        return estimate_frequency(Signal(signal.array[held_out.grid], signal.axes), None, capacity)
+    if isinstance(signal.samples, StoredSamples):
+        middle = _middle(signal)
+        times = (signal.n_samples / middle.n_samples) ** (1 / len(signal.shape))  # as long, in its own units
+        estimate = estimate_frequency(middle, None, capacity)
+        return replace(estimate, frequency=estimate.frequency * times, rate=estimate.rate * times)
     dimensions = max(sum(length > 1 for length in signal.shape), 1)
     n_trained = signal.n_samples if held_out is None else len(held_out.train)
     step = max(1, round((n_trained / capacity) ** (1 / dimensions)))
@@ -69,12 +78,22 @@ def relative_frequencies(signal: Signal, held_out: Split | None) -> tuple[float,
     has 0, and no part in the mean.
     """
     if held_out is not None and held_out.grid is not None:
-        return relative_frequencies(Signal(signal.samples[held_out.grid], signal.axes), None)
+        return relative_frequencies(Signal(signal.array[held_out.grid], signal.axes), None)
+    if isinstance(signal.samples, StoredSamples):
+        return relative_frequencies(_middle(signal), None)
     examined = _Examined(signal, held_out, 1)
     changes = [_mean_size(examined.difference(*examined.pairs(axis))) for axis in range(len(signal.shape))]
     logs = [log(change) for change in changes if change]
     mean = exp(sum(logs) / len(logs)) if logs else 1.0
     return tuple(change / mean for change in changes)
+
+
+def _middle(signal: Signal) -> Signal:
+    """The middle of a stored signal."""
+    sides = balanced_sides(signal.shape, MIDDLE_SAMPLES)
+    starts = [(length - side) // 2 for length, side in zip(signal.shape, sides, strict=True)]
+    part = tuple(slice(start, start + side) for start, side in zip(starts, sides, strict=True))
+    return Signal(signal.samples[part], signal.axes)
 
 
 def _mean_size(difference: NDArray[np.float64]) -> float:
@@ -102,7 +121,7 @@ class _Examined:
 
     def __init__(self, signal: Signal, held_out: Split | None, step: int) -> None:
         self.shape, self.step, self.trained = signal.shape, step, None
-        self.rows = signal.samples.reshape(-1, signal.channels)
+        self.rows = signal.array.reshape(-1, signal.channels)
         self.index = _spread(signal.n_samples)
         if held_out is not None:
             self.index = held_out.train[:MAX_EXAMINED].numpy()  # which is in random order

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -30,10 +31,14 @@ class BatchFeatures:
     def __init__(self, network: CoordinateMLP, shape: tuple[int, ...], dtype: torch.dtype) -> None:
         self.B, self.shape, self.width = network.B, shape, network.config.widths[0]
         self.exact, self.buffers = Buffers(network.device), Buffers(network.device, dtype)
-        self.cache = None
-        if self.B is not None and prod(shape) * self.width * dtype.itemsize <= CACHE_BYTES:
+
+    @cached_property
+    def cache(self) -> Tensor | None:
+        """Features of all samples; None where there is no room for them."""
+        if self.B is not None and prod(self.shape) * self.width * self.buffers.dtype.itemsize <= CACHE_BYTES:
             with suppress(MemoryError), memory_errors():
-                self.cache = self._compute_all()
+                return self._compute_all()
+        return None
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Features of samples, given by their row-major index: shape (n, 2m). The next call overwrites them."""

@@ -38,7 +38,7 @@ MEASURED = 2**13  # samples held out that are measured after each epoch, which t
 class Groups(ABC):
     """Groups of a network, in the order of their tiles; a single network counts as one tile."""
 
-    n_tiles: int
+    n_tiles: int  # up to the last one that is trained
     n_positions: int  # samples that an epoch visits in each tile
     positions: Tensor | None  # their numbers, where these are not those from 0 up
     held_out_numbers: Tensor | None  # of some samples that are held out, or may be
@@ -95,7 +95,7 @@ class SingleGroup(Groups):
     def psnr(self) -> float:
         samples = render(self.network, self.signal.shape, bits=self.signal.bits)
         visible = media.get(self.signal.medium).visible
-        return psnr(visible(self.signal.samples), visible(samples), self.index)
+        return psnr(visible(self.signal.array), visible(samples), self.index)
 
 
 class TileGroups(Groups):
@@ -103,7 +103,7 @@ class TileGroups(Groups):
 
     def __init__(self, network: CoordinateMLP, trained: Signal, tiles: TileGrid) -> None:
         self.network, self.trained, self.grid = network, trained, tiles
-        self.n_tiles = tiles.n_tiles
+        self.n_tiles = network.part.stop
         training = network.config.training
         self.positions = self.trained_positions = trained_positions(tiles, training.holdout).to(network.device)
         self.n_positions = len(self.positions)

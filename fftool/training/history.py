@@ -42,6 +42,19 @@ class HeldOutError:
         return self.n_values > 0 and (error is None or self.mean < error)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GroupEpoch:
+    """Sums of a group of tiles over an epoch, and the seconds since its training began."""
+
+    epoch: int
+    n_tiles: int
+    seconds: float
+    n_values: int
+    loss: float
+    squared_error: float
+    held_out: HeldOutError | None
+
+
 @dataclass
 class _Sums:
     seconds: float = 0.0
@@ -63,26 +76,16 @@ class History:
     def __init__(self) -> None:
         self.sums: dict[int, _Sums] = {}
 
-    def add(
-        self,
-        epoch: int,
-        *,
-        n_tiles: int,
-        seconds: float,
-        n_values: int,
-        loss: float,
-        squared_error: float,
-        held_out: HeldOutError | None,
-    ) -> None:
-        """Add the sums of a group of tiles over an epoch, and the seconds since its training began."""
-        sums = self.sums.setdefault(epoch, _Sums())
-        sums.seconds += seconds
-        sums.n_values += n_values
-        sums.loss += loss
-        sums.squared_error += squared_error
-        sums.n_tiles += n_tiles
-        if held_out:
-            sums.held_out = held_out + (sums.held_out or HeldOutError())
+    def add(self, group: GroupEpoch) -> None:
+        """Add the sums of a group of tiles over an epoch."""
+        sums = self.sums.setdefault(group.epoch, _Sums())
+        sums.seconds += group.seconds
+        sums.n_values += group.n_values
+        sums.loss += group.loss
+        sums.squared_error += group.squared_error
+        sums.n_tiles += group.n_tiles
+        if group.held_out:
+            sums.held_out = group.held_out + (sums.held_out or HeldOutError())
 
     def epochs(self, n_tiles: int) -> tuple[Epoch, ...]:
         """Epochs that so many tiles have completed."""

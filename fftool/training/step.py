@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -30,7 +31,10 @@ MIN_GRADIENT_BLOCK = 64  # samples whose gradient is computed at once, where mem
 class Step(ABC):
     """Layers in training, by the config of their network, on its device. Nothing in a step waits for the device."""
 
-    samples_per_number: float  # samples that one number stands for
+    @property
+    @abstractmethod
+    def samples_per_number(self) -> float:
+        """Samples that one number stands for."""
 
     def __init__(self, config: Config, layers: Sequence[Layer]) -> None:
         self.dtype = DTYPES[config.training.precision]
@@ -67,8 +71,13 @@ class Step(ABC):
 
     def __call__(self, index: Tensor, learning_rate: float) -> Tensor:
         """Train on samples, given by their number; returns the sums of loss and squared error, (2,)."""
+        self.prepare()
         self.learning_rate.fill_(learning_rate)
         return self.replayed(index) if self.replayed else self._run(index)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Read samples and compute features, unless that was done: a graph of a GPU cannot do either."""
 
     def _run(self, index: Tensor) -> Tensor:
         errors, gradients = self._gradient(index)
@@ -97,13 +106,20 @@ class TrainingStep(Step):
     def __init__(self, network: CoordinateMLP, signal: Signal) -> None:
         config, layers = network.config, network.detached_layers
         super().__init__(config, layers)
-        self.samples_per_number, self.bits = 1, signal.bits
+        self.bits = signal.bits
         width, *widths = config.widths
         bytes_per_sample = 4 * width + self.dtype.itemsize * (width + 2 * sum(widths))
         self.block = block_size(config.training.batch_size, bytes_per_sample, MIN_GRADIENT_BLOCK)
         self.features = BatchFeatures(network, signal.shape, self.dtype)
-        self.values = BatchValues(signal.samples, network.device)
+        self.values = BatchValues(signal.array, network.device)
         self.gradient = Gradient(layers, config.training.loss, self.dtype)
+
+    def prepare(self) -> None:
+        _ = self.features.cache
+
+    @property
+    def samples_per_number(self) -> float:
+        return 1
 
     def output(self, index: Tensor) -> Tensor:
         return forward(self.gradient.operands.rounded_layers(), self.features[index])
@@ -149,13 +165,27 @@ class TileStep(Step):
         self, network: CoordinateMLP, signal: Signal, tiles: TileGrid, group: slice, held_out: Split | None
     ) -> None:
         """For those tiles; `held_out` is needed where the samples held out are at other positions in each."""
-        layers = [layer.of(group) for layer in network.detached_layers]
+        held = slice(group.start - network.part.start, group.stop - network.part.start)
+        layers = [layer.of(held) for layer in network.detached_layers]
         super().__init__(network.config, layers)
-        self.features = WindowFeatures(network, tiles, self.dtype)
         self.bits = signal.bits
-        self.values = WindowValues(signal, tiles, group, held_out, network.device)
-        self.samples_per_number = self.values.n_tiles * self.values.fraction_trained
+        self.features = WindowFeatures(network, tiles, self.dtype)
+        self.make_values = partial(WindowValues, signal, tiles, group, held_out, network.device)
+        self.n_tiles: int = group.stop - group.start
+        self.is_at_random = held_out is not None
         self.gradient = TileGradient(layers, network.config.training.loss, self.dtype)
+
+    def prepare(self) -> None:
+        _ = self.features.cache, self.values
+
+    @cached_property
+    def values(self) -> WindowValues:
+        """Samples of the tiles, which are read when they are first needed: others may train this group."""
+        return self.make_values()
+
+    @property
+    def samples_per_number(self) -> float:
+        return self.n_tiles * (self.values.fraction_trained if self.is_at_random else 1)
 
     def _gradient(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return self.gradient(self.features[index], *self.values[index])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -14,24 +16,58 @@ from fftool.config import Holdout
 from fftool.holdout import Split
 from fftool.models.network import CoordinateMLP
 from fftool.signal import Signal
+from fftool.stored import StoredSamples
 from fftool.tiling import TileGrid
 from fftool.training.batches import BatchFeatures, BatchValues
 
 
-def windows(tiles: TileGrid, samples: NDArray[Any], group: slice) -> NDArray[Any]:
+def windows(tiles: TileGrid, samples: NDArray[Any] | StoredSamples, group: slice) -> NDArray[Any]:
     """Samples in the windows of some tiles: shape (tiles, *window, …), for an array with shape (*shape, …).
 
     Beyond its edges, the signal is continued by its reflection about the outermost samples. That leaves every other
     sample in its place, so that what a lattice holds out stands nowhere for what is trained.
     """
-    places = np.unravel_index(np.arange(tiles.n_tiles)[group], tiles.counts)
-    index = []
-    for axis, place in enumerate(places):
-        first = place * tiles.tile[axis] - tiles.margins[axis]
-        along = _reflected(first[:, None] + np.arange(tiles.window[axis]), tiles.shape[axis])
-        index.append(along.reshape(len(along), *(-1 if i == axis else 1 for i in range(len(places)))))
-    found: NDArray[Any] = samples[tuple(index)]
+    if isinstance(samples, StoredSamples):
+        rows = _rows(tiles, range(tiles.n_tiles)[group])
+        return np.concatenate([_stored_windows(tiles, samples, row) for row in rows])
+    index = _window_index(tiles, range(tiles.n_tiles)[group])
+    found: NDArray[Any] = samples[_crossed(index)]
     return found
+
+
+def _rows(tiles: TileGrid, numbers: range) -> Iterator[range]:
+    """Numbers of tiles, split into those of each row of tiles."""
+    count = tiles.counts[-1]
+    edges = [numbers.start, *range((numbers.start // count + 1) * count, numbers.stop, count), numbers.stop]
+    yield from (range(*ends) for ends in pairwise(edges))
+
+
+def _stored_windows(tiles: TileGrid, samples: StoredSamples, numbers: range) -> NDArray[Any]:
+    """The same for tiles in one row of tiles, from the part of the samples that they cover together."""
+    index = _window_index(tiles, numbers)
+    starts = [int(along.min()) for along in index]
+    part = samples[tuple(slice(start, int(along.max()) + 1) for start, along in zip(starts, index, strict=True))]
+    found: NDArray[Any] = part[_crossed([along - start for start, along in zip(starts, index, strict=True)])]
+    return found
+
+
+def _window_index(tiles: TileGrid, numbers: range) -> list[NDArray[np.int64]]:
+    """Numbers of the samples in the windows of some tiles along each axis, with shape (tiles, side of a window)."""
+    places = np.unravel_index(np.asarray(numbers), tiles.counts)
+    return [
+        _reflected(place[:, None] * side - margin + np.arange(length), size)
+        for place, side, margin, length, size in zip(
+            places, tiles.tile, tiles.margins, tiles.window, tiles.shape, strict=True
+        )
+    ]
+
+
+def _crossed(index: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], ...]:
+    """Index of all samples in windows, from their numbers along each axis."""
+    return tuple(
+        along.reshape(len(along), *(-1 if i == axis else 1 for i in range(len(index))))
+        for axis, along in enumerate(index)
+    )
 
 
 def _reflected(index: NDArray[np.int64], length: int) -> NDArray[np.int64]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fftool import __version__, media
 from fftool.backend.device import FiniteCheck, select_device, select_precision, use_threads
 from fftool.backend.isolation import isolated, isolated_steps
 from fftool.backend.memory import enough_memory
+from fftool.checks import require
 from fftool.config import Config, EncodingConfig, NetworkConfig, SignalConfig, TrainingConfig
 from fftool.errors import DivergenceError, SignalMismatchError, UnfinishedRunError, shorten
 from fftool.holdout import Split, split, training_size
@@ -25,8 +28,8 @@ from fftool.scale.search import resolve_scale
 from fftool.signal import Signal, check_signal
 from fftool.training.batches import shuffled_batches
 from fftool.training.defaults import resolve_defaults
-from fftool.training.groups import make_groups
-from fftool.training.history import Epoch, History, decibels
+from fftool.training.groups import group_size, make_groups
+from fftool.training.history import Epoch, GroupEpoch, History, decibels
 from fftool.training.schedules import learning_rate_factor
 from fftool.training.state import Best, CompleteTiles, Position, Run, Snapshot
 
@@ -71,12 +74,27 @@ class Progress:
         return self._history.epochs(self._n_tiles)
 
 
+@dataclass(frozen=True, eq=False)
+class TrainedGroup:
+    """A group of tiles at the end of its training, by whatever process."""
+
+    tiles: range
+    position: Position
+    parameters: dict[str, NDArray[np.float32]]
+    history: tuple[GroupEpoch, ...]
+
+
+# Trains groups of tiles, given by their ranges, and yields them in this order; None now and then while it waits.
+GroupTrainer = Callable[[Config, Sequence[range]], Iterator[TrainedGroup | None]]
+
+
 @isolated_steps
 def fit(
     signal: Signal,
     encoding: EncodingConfig = EncodingConfig(),
     network: NetworkConfig = NetworkConfig(),
     training: TrainingConfig = TrainingConfig(),
+    elsewhere: GroupTrainer | None = None,
 ) -> Generator[Progress]:
     """Train a new network on a signal, yielding after every step; leave the loop to stop early.
 
@@ -90,6 +108,7 @@ def fit(
         signal: the samples to fit.
         encoding, network, training: the settings. What they leave to choose is chosen by `fftool.scale` and
             `fftool.training.defaults`, and recorded in the config of the network.
+        elsewhere: trains the groups of a tiled network in other processes.
 
     Yields:
         The state after each step; in the last one, the network is complete.
@@ -113,8 +132,34 @@ def fit(
         config = _resolve(signal, trained, encoding, network, training, held_out)
         scale_seconds = perf_counter() - before
         device = config.training.device
+        if signal.is_stored:
+            check_storable(config)
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
-        yield from _Trainer(signal, trained, Run(CoordinateMLP(config).to(device), position)).steps()
+        trainer = _Trainer(signal, trained, Run(CoordinateMLP(config).to(device), position))
+        yield from trainer.steps_elsewhere(elsewhere) if elsewhere else trainer.steps()
+
+
+def train_groups(signal: Signal, config: Config, tiles: range) -> list[TrainedGroup]:
+    """Groups of tiles of a new network, trained: all groups in a range of tiles, which begins with one.
+
+    Each has the bytes that `fit` would have given it. Raises errors as `fit` does.
+    """
+    with isolated(), enough_memory("training"):
+        use_threads(config.training.threads)
+        held_out = split(signal.shape, config.training.holdout, config.training.seed)
+        network = CoordinateMLP(config, part=tiles).to(select_device(config.training.device))
+        run = Run(network, Position(complete=CompleteTiles(n_tiles=tiles.start)))
+        trainer = _Trainer(signal, media.trainable(signal, held_out), run)
+        for _ in trainer.steps():
+            pass
+        return trainer.trained_groups
+
+
+def check_storable(config: Config) -> None:
+    """Raise SettingError for a network that a stored signal cannot train."""
+    require(bool(config.network.tile), "tile", "none", "tiles, as the signal is too large for memory")
+    holdout = config.training.holdout
+    require(holdout == "none", "share of samples to hold out", holdout, "none, as the signal is too large for memory")
 
 
 def resolve(
@@ -153,7 +198,7 @@ def _resolve(
 
 
 @isolated_steps
-def resume(signal: Signal, run: Run) -> Generator[Progress]:
+def resume(signal: Signal, run: Run, elsewhere: GroupTrainer | None = None) -> Generator[Progress]:
     """Continue a run as `fit` would have; the run itself stays as it is. Yields the state that it resumes from first.
 
     On a CPU, the network becomes the same as without the interruption, bit for bit. Raises errors as `fit` does,
@@ -169,7 +214,7 @@ def resume(signal: Signal, run: Run) -> Generator[Progress]:
         held_out = split(signal.shape, config.training.holdout, config.training.seed)
         trainer = _Trainer(signal, media.trainable(signal, held_out), replace(run, network=network))
         yield trainer.progress()
-        yield from trainer.steps()
+        yield from trainer.steps_elsewhere(elsewhere) if elsewhere else trainer.steps()
 
 
 def check_same_signal(seen: SignalConfig, trained: SignalConfig) -> None:
@@ -200,6 +245,9 @@ class _Trainer:
         self.groups = make_groups(self.network, signal, trained)
         self.steps_per_epoch = math.ceil(self.groups.n_positions / training.batch_size)
         self.history = History()
+        self.group_history: list[GroupEpoch] = []
+        self.trained_groups: list[TrainedGroup] = []  # by `train_groups`
+        self.keeps_groups = self.network.tiles is not None and len(self.network.part) < self.network.tiles.n_tiles
         position = run.position
         self.groups.begin(position.complete.n_tiles, run.group_size)
         self._check(run)
@@ -234,6 +282,42 @@ class _Trainer:
                     self._leave_out(perf_counter() - self.start - self.position.seconds)  # such as for saving
                 if is_over:
                     break
+
+    def steps_elsewhere(self, train: GroupTrainer) -> Iterator[Progress]:
+        """Have all groups trained that are left, yielding after each one, and now and then. Raises SettingError."""
+        config = self.network.config
+        require(self.network.tiles is not None, "tile", "none", "tiles, as several processes share the tiles")
+        seconds = config.training.seconds
+        require(not config.training.is_timed, "training time", seconds, "epochs, as several processes share the tiles")
+        if self.position.finished:
+            return
+        size, current = group_size(config), self.groups.tiles
+        starts = range(current.stop, self.groups.n_tiles, size)
+        left = [current, *(range(start, min(start + size, self.groups.n_tiles)) for start in starts)]
+        for group in train(config, left):
+            if group is not None:
+                self._adopt(group)
+            yield self.progress()
+
+    def _adopt(self, group: TrainedGroup) -> None:
+        """Take the current group from another process, as if it had been trained here."""
+        at, end = self.position, group.position
+        self.groups.step.restore({name: torch.from_numpy(array) for name, array in group.parameters.items()})
+        for epoch in group.history:
+            self.history.add(epoch)
+        self._set_position(
+            replace(
+                at,
+                step=at.first_step + end.step - end.first_step,
+                epoch=end.epoch,
+                n_visited=end.n_visited,
+                loss=end.loss,
+                squared_error=end.squared_error,
+                rollbacks=end.rollbacks,
+                seconds=perf_counter() - self.start,
+            )
+        )
+        self._complete_group()
 
     def progress(self, rolled_back: bool = False) -> Progress:
         at, complete = self.position, self.position.complete
@@ -334,15 +418,30 @@ class _Trainer:
 
     def _finish_group(self) -> bool:
         """Turn to the next group, where the training of this one is over; whether it is."""
-        at = self.position
         if self._group_done < 1 and not (self._epoch_is_over and self._has_reached_target()):
             return False
         if self.best:
             self.groups.step.restore(self.best.tensors)
+        self._complete_group()
+        return True
+
+    def _complete_group(self) -> None:
+        """Turn to the next group, or to the end."""
+        at = self.position
+        loss, squared_error = self.sums.tolist()
+        if self.keeps_groups:
+            self.trained_groups.append(
+                TrainedGroup(
+                    self.groups.tiles,
+                    replace(at, loss=loss, squared_error=squared_error),
+                    {name: tensor.numpy(force=True).copy() for name, tensor in self.groups.step.parameters.items()},
+                    tuple(self.group_history),
+                )
+            )
+        self.group_history = []
         if self.groups.tiles.stop == self.groups.n_tiles:
             self.position = replace(at, finished=True)
-            return True
-        loss, squared_error = self.sums.tolist()
+            return
         complete = CompleteTiles(
             n_tiles=self.groups.tiles.stop,
             n_samples=self._n_samples - at.first_epoch * self.n_trained,
@@ -367,15 +466,14 @@ class _Trainer:
         n_left = self.groups.n_tiles - self.groups.tiles.start
         self.share = (self.training.seconds - at.seconds) * len(self.groups.tiles) / n_left
         self.rollback = self._snapshot()
-        return True
 
     def _record_epoch(self) -> None:
         loss, squared_error = self.sums.tolist()
         epoch, held_out = self.position.epoch + 1, self.groups.held_out_error()
         if self.training.stop_at_best and held_out and held_out.is_below(self.best.error if self.best else None):
             self.best = Best(epoch, held_out.mean, _copies(self.groups.step.parameters))
-        self.history.add(
-            epoch,
+        record = GroupEpoch(
+            epoch=epoch,
             n_tiles=len(self.groups.tiles),
             seconds=self.position.seconds - self.group_start,
             n_values=self._n_values,
@@ -383,6 +481,8 @@ class _Trainer:
             squared_error=squared_error,
             held_out=held_out,
         )
+        self.history.add(record)
+        self.group_history.append(record)
 
     def _is_sound(self, index: Tensor) -> bool:
         """Whether the network and its output are finite, after a step that no later loss will show."""

@@ -15,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fftool.config import SignalConfig, ValueRange
-from fftool.errors import DamagedFileError, LargeFileError
-from fftool.files import check_readable, replacing, source_name
+from fftool.errors import DamagedFileError, FFToolError, LargeFileError, UnsupportedFileError
+from fftool.files import check_readable, is_zarr, replacing, source_name
 from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Bands, Medium, Plane, Scene, read_values
 from fftool.media.image.alpha import bled, premultiplied
 from fftool.media.image.formats import FORMATS, PNG, RADIANCE, READABLE_SUFFIXES, ImageFormat, is_large
+from fftool.media.zarr_folder import open_zarr
 from fftool.pipes import content
 from fftool.signal import DTYPES, RENDERED_DTYPES, Samples, Signal, as_samples, assemble
+from fftool.stored import StoredSamples
 from fftool.values import from_samples
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class ImageMedium(Medium):
     def read(self, path: Path) -> Signal:
         """Image in a file, as `read_image` returns it."""
         check_readable(path)
+        if is_zarr(path):
+            return self._of_zarr(path)
         decoded, samples = _decode(path)
         if samples.size == 0:
             raise DamagedFileError(path, "damaged: the image has no pixels")
@@ -68,6 +72,31 @@ class ImageMedium(Medium):
             values=values,
             metadata=decoded.metadata,
         )
+
+    def open(self, path: Path) -> Signal:
+        """The same; an image that is too large to be read stays in its file: tiled TIFF, NumPy array or Zarr folder."""
+        try:
+            return self.read(path)
+        except LargeFileError:
+            samples = open_zarr(path).samples if is_zarr(path) else _stored(path)
+            if samples is None:
+                raise
+            return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name)
+
+    def _of_zarr(self, path: Path) -> Signal:
+        with uninterrupted():
+            from fftool.media.image.decoded import MAX_PIXELS
+
+        found = open_zarr(path)
+        height, width, _ = found.samples.shape
+        if found.axes != self.axes:
+            raise UnsupportedFileError(path, "is a volume, expected an image")
+        if height * width > MAX_PIXELS:
+            raise LargeFileError(path, f"too large: {width}x{height} pixels, expected at most {MAX_PIXELS:,}")
+        samples, values = found.samples[()], None
+        if samples.dtype not in DTYPES.values():
+            samples, values = read_values(path, samples)
+        return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name, values=values)
 
     def scene(self, signal: SignalConfig) -> Scene:
         return Scene((Plane(rows=0, columns=1),), signal.shape)
@@ -195,6 +224,22 @@ def _decode(path: Path) -> tuple[Decoded, NDArray[Any]]:
     except Exception as error:
         # The decoders, in C and in Python, raise errors of many types for damaged files (struct.error, SyntaxError,
         # KeyError, zlib.error, …): a list of them would miss some. The image is given up whatever the error.
+        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
+
+
+def _stored(path: Path) -> StoredSamples | None:
+    """Samples of an image that stay in its file; None for formats that are read whole. Raises MediaError."""
+    with uninterrupted():
+        from fftool.media.image.decoded import DecodeError
+        from fftool.media.image.stored import open_image
+
+    try:
+        return open_image(path, content(path))
+    except FFToolError:
+        raise
+    except DecodeError as error:
+        raise error.kind(path, error.problem) from error
+    except Exception as error:  # of many types, as in `_decode`
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
-from fftool.media.image import hdr, heif, jxl, pillow, png, raw, tiff
+from fftool.media.image import hdr, heif, jxl, npy, pillow, png, raw, tiff
 from fftool.media.image.decoded import Decoded, DecodeError
 from fftool.media.image.formats import TIFF_SIGNATURES
 
@@ -14,6 +14,7 @@ Decoder = Callable[[BinaryIO], Decoded]
 
 DECODERS: dict[tuple[bytes, ...], Decoder] = {
     (png.SIGNATURE,): png.decode,
+    (npy.SIGNATURE,): npy.decode,
     TIFF_SIGNATURES: tiff.decode,
     jxl.SIGNATURES: jxl.decode,
     raw.SIGNATURES: raw.decode,

@@ -70,8 +70,7 @@ def decode(file: BinaryIO) -> Decoded:
         return raw.decode(file)
     file.seek(0)
     with tifffile.TiffFile(file) as tiff:
-        count = len(tiff.pages)  # to iterate over tiff.pages never ends if the last page points to the first
-        pages = [cast(TiffPage, tiff.pages.get(i)) for i in range(min(count, MAX_EXAMINED_PAGES))]
+        count, pages = _first_pages(tiff)
         nested = _nested_pages(tiff, pages)
         if not any(map(_is_raw, [*pages, *nested])):
             page = _main_page(pages, nested, count)
@@ -86,6 +85,18 @@ def decode(file: BinaryIO) -> Decoded:
                 xmp=_valueof(page, pages[0], "XMP"),
             )
     return raw.decode(file)
+
+
+def main_page(tiff: tifffile.TiffFile) -> TiffPage:
+    """The only image in a file, which may have reduced copies beside it. Raises DecodeError if there is none."""
+    count, pages = _first_pages(tiff)
+    return _main_page(pages, _nested_pages(tiff, pages), count)
+
+
+def _first_pages(tiff: tifffile.TiffFile) -> tuple[int, list[TiffPage]]:
+    """Number of pages, and the first ones."""
+    count = len(tiff.pages)  # to iterate over tiff.pages never ends if the last page points to the first
+    return count, [cast(TiffPage, tiff.pages.get(i)) for i in range(min(count, MAX_EXAMINED_PAGES))]
 
 
 def _nested_pages(tiff: tifffile.TiffFile, pages: list[TiffPage]) -> list[TiffPage]:
@@ -141,11 +152,16 @@ def _exif(file: BinaryIO) -> bytes | None:
 
 
 def _check_page(page: TiffPage) -> None:
-    """Raise DecodeError unless a page is complete and can be decoded to the samples that it stands for."""
+    """Raise DecodeError unless a page is small, complete, and can be decoded to the samples that it stands for."""
     check_size(page.imagewidth, page.imagelength)
+    check_complete(page)
+
+
+def check_complete(page: TiffPage) -> None:
+    """Raise DecodeError unless a page of any size is complete, and can be decoded."""
     if page.is_tiled:
         check_size(page.tilewidth, page.tilelength)
-    if not _is_supported(page):
+    if not is_supported(page):
         photometric, compression, dtype = (
             getattr(kind, "name", "unknown") for kind in (page.photometric, page.compression, page.dtype)
         )
@@ -182,7 +198,8 @@ def _check_no_data(page: TiffPage, samples: NDArray[Any]) -> None:
             raise DecodeError(UnsupportedFileError, problem)
 
 
-def _is_supported(page: TiffPage) -> bool:
+def is_supported(page: TiffPage) -> bool:
+    """Whether a page is of a kind that is read."""
     if _holds_values(page):
         return True
     n_colours = COLOUR_CHANNELS.get(page.photometric)

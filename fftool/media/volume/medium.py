@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from fftool.config import SignalConfig, ViewOptions
 from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
-from fftool.files import check_readable, replacing, source_name
+from fftool.files import check_readable, is_zarr, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Bands, Format, Medium, Preview, Scene, View, in_order, read_values
 from fftool.media.image.formats import READABLE_SUFFIXES
 from fftool.media.image.medium import read_image
 from fftool.media.volume.formats import FORMATS, TIFF, VolumeFormat
 from fftool.media.volume.geometry import Volume, affine_of, resampled, to_metadata, world_map
+from fftool.media.zarr_folder import open_zarr
 from fftool.region import Region
 from fftool.signal import DTYPES, Samples, Signal, as_samples, assemble
+from fftool.stored import StoredSamples
 from fftool.values import from_samples
 
 SLICES = ("slice", "planes", "mip", "isosurface")  # of `ViewOptions`, of which one at a time is drawn
@@ -50,13 +52,23 @@ class VolumeMedium(Medium):
         stored with the range that they have. Raises ReadError and MediaError.
         """
         check_readable(path)
-        volume = _decode(path)
+        volume = _of_zarr(path) if is_zarr(path) else _decode(path)
         values = np.ascontiguousarray(volume.values)
         if values.dtype == bool:
             values = values.astype(np.uint8)
         return self._signal(
             path, source_name(path), replace(volume, values=values.astype(values.dtype.newbyteorder("="), copy=False))
         )
+
+    def open(self, path: Path) -> Signal:
+        """The same; a NumPy array or a Zarr folder of 8 or 16 bits that is too large to be read stays there."""
+        try:
+            return self.read(path)
+        except LargeFileError:
+            samples = open_zarr(path).samples if is_zarr(path) else _stored(path)
+            if samples is None or samples.dtype not in DTYPES.values():
+                raise
+            return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name)
 
     def is_series(self, paths: Sequence[Path]) -> bool:
         """Whether several files are the slices of one volume: images."""
@@ -177,6 +189,25 @@ class VolumeMedium(Medium):
 def _format(path: Path, start: bytes) -> VolumeFormat | None:
     """Format of a file by its content; None if it is not of a volume."""
     return next((each for each in FORMATS if each.recognizes(path, start)), None)
+
+
+def _of_zarr(path: Path) -> Volume:
+    with uninterrupted():
+        from fftool.media.volume.reading import check_header
+
+    found = open_zarr(path)
+    if found.axes != VolumeMedium.axes:
+        raise UnsupportedFileError(path, "is an image, expected a volume")
+    check_header(path, found.samples.shape, found.samples.dtype)
+    return Volume(found.samples[()][..., 0])
+
+
+def _stored(path: Path) -> StoredSamples | None:
+    """Samples of a NumPy array as they are on disk; None for other files. `_decode` has checked its header."""
+    if not path.name.lower().endswith(".npy"):
+        return None
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return StoredSamples(array, axes=(0, 1, 2, None)) if array.ndim == 3 else None
 
 
 def _decode(path: Path) -> Volume:

@@ -1,0 +1,79 @@
+"""Images that are larger than memory: samples of tiled TIFF and of NumPy arrays, which stay in their file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffPage
+
+from fftool.errors import MissingPackageError
+from fftool.interrupts import uninterrupted
+from fftool.media.image import npy, tiff
+from fftool.media.image.formats import TIFF_SIGNATURES
+from fftool.media.zarr_folder import EXTRA
+from fftool.stored import StoredSamples
+
+PLAIN_COLOURS = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR)
+MAX_CHUNK = 2**28  # bytes of a strip or tile, which is decoded at once
+
+
+def open_image(path: Path, file: Path) -> StoredSamples | None:
+    """Samples of the image in a file, known to the user by a path; None for formats that are read whole.
+
+    Raises MissingPackageError, and errors of many types for a damaged file.
+    """
+    with file.open("rb") as opened:
+        start = opened.read(8)
+    if start.startswith(npy.SIGNATURE):
+        return npy.open_npy(file)
+    return _open_tiff(path, file) if start.startswith(TIFF_SIGNATURES) else None
+
+
+def _open_tiff(path: Path, file: Path) -> StoredSamples | None:
+    opened = tifffile.TiffFile(file)
+    try:
+        page = tiff.main_page(opened)
+        tiff.check_complete(page)
+        if not _is_plain(page):
+            opened.close()
+            return None
+        axes = {"YX": (0, 1, None), "YXS": (0, 1, 2), "SYX": (1, 2, 0)}[page.axes]
+        if page.is_memmappable:
+            dtype = np.dtype(page.dtype).newbyteorder(opened.byteorder)
+            mapped = np.memmap(file, dtype, "r", page.dataoffsets[0], page.shape)
+            opened.close()
+            return StoredSamples(mapped, axes=axes)
+        array = _zarr(path, page)
+        chunks = tuple(1 if axis is None else array.chunks[axis] for axis in axes)
+        if np.prod(chunks) * array.dtype.itemsize > MAX_CHUNK:
+            opened.close()
+            return None
+        return StoredSamples(array, chunks, axes, close=opened.close)
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _zarr(path: Path, page: TiffPage) -> Any:
+    try:
+        with uninterrupted():
+            import zarr
+    except ImportError as error:
+        problem = "is too large to be read whole, and takes the package zarr to be read in parts"
+        raise MissingPackageError(path, problem, "zarr", EXTRA) from error
+    return zarr.open_array(page.aszarr(), mode="r")
+
+
+def _is_plain(page: TiffPage) -> bool:
+    """Whether a page holds samples as they are shown, upright."""
+    return (
+        tiff.is_supported(page)
+        and page.photometric in PLAIN_COLOURS
+        and page.dtype in (np.uint8, np.uint16)
+        and page.bitspersample in (8, 16)
+        and page.extrasamples in ((), (EXTRASAMPLE.UNASSALPHA,))
+        and page.tags.valueof("Orientation", 1) == 1
+    )
