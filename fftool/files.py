@@ -76,7 +76,7 @@ def check_writable(path: Path, *sources: Path, makes_folder: bool = False) -> No
     target = Path(os.path.realpath(path))
     try:
         _check_local(path)
-        if target.is_dir():
+        if target.is_dir() and not is_zarr(target):
             raise WriteError(path, "is a folder, expected a file")
         if _is_device(path):  # written as it is, with no new file in its folder
             touched = [path]
@@ -250,6 +250,32 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             return
         with reserved(path) as locked, _draft(target, locked) as file:
             yield file
+    except OSError as error:
+        raise _write_error(path, error) from error
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill: moved to `path` in one step once complete, removed on any failure.
+
+    A Zarr folder that is there is replaced. Raises errors as `replacing` does.
+    """
+    target = Path(os.path.realpath(path))
+    draft, old = _beside(target, "part"), _beside(target, "old")
+    try:
+        with reserved(path), uninterrupted():
+            try:
+                for left in (draft, old):  # from a process that was killed
+                    shutil.rmtree(left, ignore_errors=True)
+                draft.mkdir()
+                with interruptible():
+                    yield draft
+                if target.exists():
+                    target.replace(old)
+                draft.replace(target)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+                shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise _write_error(path, error) from error
 

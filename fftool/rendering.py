@@ -78,27 +78,34 @@ def render_bands(
     shape: tuple[int, ...],
     *,
     region: Region | None = None,
+    rows: range | None = None,
     bits: int,
     callback: Callback = no_callback,
 ) -> Iterator[Samples]:
     """Result of `render` in bands of rows: arrays with shape (rows, width, channels), one after the other.
 
-    All have the same number of rows, but the last one may have fewer.
+    All have the same number of rows, but the last one may have fewer. `rows` are those to render, of all the rows of
+    the grid one after the other; they have the same samples as in the whole if they begin with a band.
     """
     shape, region = check_grid(shape, region, network.config.signal.axes)
     check_rendered_bits(bits)
-    return _bands(network, shape, region, bits, callback)
+    rows = range(prod(shape[:-1])) if rows is None else rows
+    return _bands(network, shape, region, rows, bits, callback)
+
+
+def band_rows(width: int) -> int:
+    """Number of rows in a band."""
+    return max(1, BAND // width)
 
 
 def _bands(
-    network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, bits: int, callback: Callback
+    network: CoordinateMLP, shape: tuple[int, ...], region: Region | None, rows: range, bits: int, callback: Callback
 ) -> Iterator[Samples]:
-    n_rows, width = prod(shape[:-1]), shape[-1]
-    size = max(1, BAND // width)  # rows in a band
+    width, channels, size = shape[-1], network.config.signal.channels, band_rows(shape[-1])
     with enough_memory("rendering"):
         renderer = _renderer(network, shape, region)
-        for first in range(0, n_rows, size):
-            band = np.empty((min(size, n_rows - first), width, network.config.signal.channels), RENDERED_DTYPES[bits])
+        for first in range(rows.start, rows.stop, size):
+            band = np.empty((min(size, rows.stop - first), width, channels), RENDERED_DTYPES[bits])
             renderer.fill(band, first, bits, callback)
             yield band
 

@@ -15,6 +15,7 @@ from fftool.cli.errors import CommandError, UsageError, as_fftool_error, hint, p
 from fftool.cli.inputs import Inputs
 from fftool.cli.output import Output
 from fftool.errors import FFToolError, shown_path, without_frames
+from fftool.files import is_zarr
 from fftool.pipes import is_nameless
 
 
@@ -195,7 +196,7 @@ def output_names(sources: Sequence[Path], nameless: str) -> dict[Path, str]:
 
 def is_folder(output: Path) -> bool:
     """Whether an output is a folder for a file: it is one already, or its name has no suffix."""
-    return output.is_dir() or not (output.suffix or output.exists())
+    return (output.is_dir() and not is_zarr(output)) or not (output.suffix or output.exists())
 
 
 def check_folder_name(folder: Path, suffixes: Collection[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -23,15 +23,17 @@ from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.settings import with_view_options
+from fftool.cli.workers import Place
 from fftool.config import Device, SignalConfig, TrainingConfig, ViewOptions, check_quality, check_rendered_bits
 from fftool.files import check_space, check_writable, new_folder
 from fftool.interrupts import uninterrupted
 
 if TYPE_CHECKING:
-    from fftool.media.base import Bands, Format, View
+    from fftool.media.base import Bands, Format, Grid, View
     from fftool.models.network import CoordinateMLP
 
 STDOUT = Path("-")
+Renderer = Callable[["Grid", int, Callable[[int], object]], "Bands"]  # of a grid, with a bit depth and a callback
 
 
 @with_view_options
@@ -57,15 +59,17 @@ def render(
     no_metadata: options.NoMetadata = False,
     device: options.Device = TrainingConfig.device,
     threads: options.Threads = TrainingConfig.threads,
+    workers: options.Workers = None,
+    cluster: options.Cluster = None,
     overwrite: options.Overwrite = False,
     skip_existing: options.SkipExisting = False,
     as_json: options.Json = False,
 ) -> None:
     """Render a checkpoint at any size.
 
-    The suffix of the output names its format: png, jpg, webp, avif, tiff, bmp, hdr or exr for an image, and wav for a
-    sound; mp4, mov, webm, mkv, gif, webp, png, avif or frames/%04d.png for a clip; tif, npy, nii.gz, nii, nrrd or mrc
-    for a volume; glb, stl, ply or obj for a surface. A tiff of an image may be larger than memory.
+    The suffix of the output names its format: png, jpg, webp, avif, tiff, zarr, bmp, hdr or exr for an image, and wav
+    for a sound; mp4, mov, webm, mkv, gif, webp, png, avif or frames/%04d.png for a clip; tif, npy, nii.gz, nii, nrrd or
+    mrc for a volume; glb, stl, ply or obj for a surface. A tiff or zarr of an image may be larger than memory.
 
     A crop without a size is rendered as large as fits into the trained size.
 
@@ -82,7 +86,7 @@ def render(
     if quality is not None:
         check_quality(quality)
     existing, found = options.existing(overwrite, skip_existing), inputs.several(models, inputs.CHECKPOINTS)
-    rendering = Rendering(view, bits, quality, no_metadata, device, threads)
+    rendering = Rendering(view, bits, quality, no_metadata, device, threads, Place(workers, cluster))
     out, path = Output(as_json), output or Path()
     if path == STDOUT:
         if found.is_batch:
@@ -115,6 +119,7 @@ class Rendering:
     no_metadata: bool
     device: Device
     threads: int | None
+    place: Place
 
     def job_in_folder(self, model: Path, folder: Path, name: str) -> Job:
         """Job that renders a checkpoint into a folder, under a name followed by its size."""
@@ -138,13 +143,13 @@ class Rendering:
         return Job(output, run, check, parts=files if len(files) > 1 else ())
 
     def _run(self, model: Path, output: Path, view: View, bits: int, makes_folder: bool) -> Result:
-        network = self._network(model)
         medium, shape, channels, start = view.medium, view.shape, view.signal.channels, perf_counter()
         with (
+            self._renderer(model) as renderer,
             new_folder(output.parent) if makes_folder else nullcontext(),
             bars.progress("Rendering", view.n_samples, medium.short_unit) as update,
         ):
-            bands = _bands(network, view, bits, update)
+            bands = _bands(renderer, view, bits, update)
             medium.write(output, (*shape, channels), bands, signal=view.signal, quality=self.quality)
         document = {
             "output": str(output),
@@ -162,11 +167,13 @@ class Rendering:
         file_format, shape = view.medium.formats[0], (*view.shape, view.signal.channels)
         bits = self._bits(view.signal, file_format)
         file_format.check(shape, bits, self.quality)
-        network = self._network(model)
-        from fftool.signal import assemble
+        with (
+            self._renderer(model) as renderer,
+            bars.progress("Rendering", view.n_samples, view.medium.short_unit) as update,
+        ):
+            from fftool.signal import assemble
 
-        with bars.progress("Rendering", view.n_samples, view.medium.short_unit) as update:
-            samples = assemble(_bands(network, view, bits, update), shape, bits)
+            samples = assemble(_bands(renderer, view, bits, update), shape, bits)
         view.medium.encode(sys.stdout.buffer, samples, signal=view.signal)
 
     def _view(self, model: Path) -> View:
@@ -184,6 +191,19 @@ class Rendering:
             return 32
         return min(signal.bits, max(bits for bits in file_format.bits if bits < 32))
 
+    @contextmanager
+    def _renderer(self, model: Path) -> Iterator[Renderer]:
+        """Section with a function that renders a checkpoint on a grid, here or on workers."""
+        if self.place.is_here:
+            network = self._network(model)
+            yield partial(_render_here, network)
+            return
+        with self.place.cluster() as cluster:
+            with uninterrupted():
+                from fftool.cluster.rendering import render_on
+
+            yield partial(render_on, cluster, model, self.device, self.threads or 0)
+
     def _network(self, model: Path) -> CoordinateMLP:
         network = load(model)  # first, so that a problem with it is reported before torch is loaded
         with uninterrupted():
@@ -194,15 +214,20 @@ class Rendering:
         return network.to(select_device(self.device))
 
 
-def _bands(network: CoordinateMLP, view: View, bits: int, update: Callable[[int], object]) -> Bands:
-    """Samples of a view, from a network that is evaluated at each of its grids."""
+def _render_here(network: CoordinateMLP, grid: Grid, bits: int, callback: Callable[[int], object]) -> Bands:
     from fftool.rendering import render_bands
+
+    return render_bands(network, grid.shape, region=grid.region, bits=bits, callback=callback)
+
+
+def _bands(renderer: Renderer, view: View, bits: int, update: Callable[[int], object]) -> Bands:
+    """Samples of a view, from a network that is evaluated at each of its grids."""
 
     def bands() -> Iterator[Bands]:
         done = 0
         for grid in view.grids:
             callback = partial(_add, update, done)
-            yield render_bands(network, grid.shape, region=grid.region, bits=bits, callback=callback)
+            yield renderer(grid, bits, callback)
             done += prod(grid.shape)
 
     return view.combine(bands())

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from fftool.cli.errors import CommandError, output_options
 from fftool.errors import FFToolWarning
+from fftool.files import is_zarr
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -262,7 +263,7 @@ def format_bytes(count: int) -> str:
 
 def confirm_overwrite(paths: Iterable[Path], overwrite: bool) -> None:
     """Ask before files are replaced. Raises CommandError if the answer is no, or there is no terminal to ask in."""
-    existing = [path for path in paths if path.is_file()]
+    existing = [path for path in paths if path.is_file() or is_zarr(path)]
     if overwrite or not existing:
         return
     if len(existing) > 1:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -38,27 +39,46 @@ class SentSource:
 
     def read(self, contents: Contents) -> Signal:
         """The signal, on a worker that was given those contents. Raises WorkerFileError, and errors as reading does."""
-        with TemporaryDirectory(prefix="fftool-") as folder:
-            paths = [_received(file, contents, Path(folder)) for file in self.files]
+        with received(self.files, contents) as paths:
             return replace(SignalSource(tuple(paths), self.kind).open(), source=self.name)
 
 
 def send(source: SignalSource) -> tuple[SentSource, dict[str, bytes]]:
     """A source as tasks name it, and the contents of its files if these are small. Raises errors as reading does."""
-    for file in source.files:
+    files, contents = _send_files(source.files)
+    return SentSource(tuple(files), source.kind, source_name(source.path)), contents
+
+
+def send_file(path: Path) -> tuple[SentFile, dict[str, bytes]]:
+    """One file in the same way."""
+    (file,), contents = _send_files([path])
+    return file, contents
+
+
+def _send_files(files: Sequence[Path]) -> tuple[list[SentFile], dict[str, bytes]]:
+    for file in files:
         check_readable(file)
-    paths = [content(file) for file in source.files]
+    paths = [content(file) for file in files]
     sizes = [path.stat().st_size for path in paths]
-    travels = sum(sizes) <= MAX_TRAVELLING
-    data = [path.read_bytes() if travels else b"" for path in paths]
-    keys = [sha256(each).hexdigest() if travels else "" for each in data]
-    files = [SentFile(path.resolve(), size, key) for path, size, key in zip(paths, sizes, keys, strict=True)]
-    name = source_name(source.path)
-    return SentSource(tuple(files), source.kind, name), dict(zip(keys, data, strict=True)) if travels else {}
+    if sum(sizes) > MAX_TRAVELLING or any(path.is_dir() for path in paths):
+        return [SentFile(path.resolve(), size, "") for path, size in zip(paths, sizes, strict=True)], {}
+    data = [path.read_bytes() for path in paths]
+    keys = [sha256(each).hexdigest() for each in data]
+    sent = [SentFile(path.resolve(), size, key) for path, size, key in zip(paths, sizes, keys, strict=True)]
+    return sent, dict(zip(keys, data, strict=True))
+
+
+@contextmanager
+def received(files: Sequence[SentFile], contents: Contents) -> Iterator[list[Path]]:
+    """Section with the files on this worker: copies of those that travelled, and the others where they are.
+
+    Raises WorkerFileError.
+    """
+    with TemporaryDirectory(prefix="fftool-") as folder:
+        yield [_received(file, contents, Path(folder)) for file in files]
 
 
 def _received(file: SentFile, contents: Contents, folder: Path) -> Path:
-    """Path of a file on this worker: its copy in a folder, or the one that worker and client share."""
     if file.key:
         copy = folder / file.path.name
         copy.write_bytes(contents[file.key])
@@ -67,6 +87,6 @@ def _received(file: SentFile, contents: Contents, folder: Path) -> Path:
         size = file.path.stat().st_size
     except OSError as error:
         raise WorkerFileError(file.path, f"not found on a worker ({error.strerror})") from error
-    if size != file.size:
+    if size != file.size and not file.path.is_dir():
         raise WorkerFileError(file.path, f"has {size:,} bytes on a worker, and {file.size:,} here")
     return file.path

@@ -37,6 +37,7 @@ class Format:
     name: str
     suffixes: tuple[str, ...]
     bits: tuple[int, ...] = (8,)
+    is_folder: bool = False
     streams: bool = False  # written band by band, so that a signal may be larger than memory
     has_quality: bool = False  # trades size for loss
 

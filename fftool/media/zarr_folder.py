@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from fftool.errors import DamagedFileError, FFToolError, MissingPackageError, UnsupportedFileError
 from fftool.interrupts import uninterrupted
@@ -14,6 +18,7 @@ EXTRA = "zarr"  # of fftool, which has the package
 SPATIAL = ("z", "y", "x")
 PLAIN_AXES = {2: ("y", "x"), 3: SPATIAL}  # of arrays that do not name them
 MAX_CHANNELS = 4
+CHUNK = 512  # pixels on each side of a chunk that is written
 
 
 @dataclass(frozen=True)
@@ -76,3 +81,32 @@ def _array(path: Path, array: Any, names: tuple[str, ...]) -> ZarrArray:
     order = [places[name] for name in axes] + [places.get("c")]
     chunks = tuple(1 if axis is None else array.chunks[axis] for axis in order)
     return ZarrArray(StoredSamples(array, chunks, order), axes)
+
+
+def write_zarr(folder: Path, shape: tuple[int, ...], bands: Iterable[NDArray[Any]], dtype: DTypeLike) -> None:
+    """Write an image with that shape (height, width, channels) as OME-Zarr, from bands of rows, into an empty folder.
+
+    The array has axes c, y and x, as OME-Zarr orders them, and chunks with all channels.
+    """
+    with uninterrupted():
+        import zarr
+
+    height, width, channels = shape
+    group = zarr.open_group(str(folder), mode="w", zarr_format=3)
+    axes: Any = [{"name": "c", "type": "channel"}, *({"name": name, "type": "space"} for name in "yx")]
+    scale = {"type": "scale", "scale": [1.0, 1.0, 1.0]}
+    dataset: Any = {"path": "0", "coordinateTransformations": [scale]}
+    group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [dataset]}]}
+    chunks = channels, min(CHUNK, height), min(CHUNK, width)
+    array = group.create_array(
+        "0", shape=(channels, height, width), chunks=chunks, dtype=dtype, dimension_names=["c", "y", "x"]
+    )
+    first, rows, kept = 0, list[NDArray[Any]](), 0
+    for band in bands:
+        while len(band):
+            part, band = np.split(band, [chunks[1] - kept])
+            rows.append(part)
+            kept += len(part)
+            if kept == chunks[1] or first + kept == height:  # chunks are written whole
+                array[:, first : first + kept] = np.concatenate(rows).transpose(2, 0, 1)
+                first, rows, kept = first + kept, [], 0

@@ -27,6 +27,7 @@ class ImageFormat(Format):
     channels: tuple[int, ...] = (1, 2, 3, 4)
     is_light: bool = False  # scene-linear, and not as a display shows it
     package: str = ""  # that writes it, where not every installation has it
+    extra: str = "formats"  # of fftool, which has that package
     longest_side: int = 2**31 - 1  # pixels
     full_chroma: dict[str, Any] = field(default_factory=dict)  # encoder options that keep the resolution of colours
     lossless: dict[str, Any] = field(default_factory=dict)  # encoder options, where a lossy format can be so
@@ -52,7 +53,7 @@ class ImageFormat(Format):
             held = " or ".join(map(str, self.channels)) if len(self.channels) < 3 else f"up to {max(self.channels)}"
             raise FormatError("channels", f"{self.name} holds {held} channels, not {channels}")
         if self.package and find_spec(self.package) is None:
-            raise FormatPackageError(f"{self.name} takes the package {self.package} to write", self.package)
+            raise FormatPackageError(f"{self.name} takes the package {self.package} to write", self.package, self.extra)
         if not self.streams and is_large(shape):
             problem = f"{self.name} is encoded in memory, up to {MAX_WHOLE_PIXELS:,} pixels, not {width}x{height}"
             raise FormatError("memory", problem)
@@ -71,6 +72,16 @@ READABLE_SUFFIXES = (
 PNG = ImageFormat(name="PNG", suffixes=(".png",), bits=(8, 16), alpha=True, longest_side=1_000_000)  # libpng's limit
 RADIANCE = ImageFormat(name="Radiance HDR", suffixes=(".hdr",), bits=(32,), channels=(3,), is_light=True)
 EXR = ImageFormat(name="OpenEXR", suffixes=(".exr",), bits=(32,), channels=(1, 3), is_light=True, package="OpenEXR")
+ZARR = ImageFormat(
+    name="Zarr",
+    suffixes=(".zarr",),
+    bits=(8, 16, 32),
+    alpha=True,
+    is_folder=True,
+    streams=True,
+    package="zarr",
+    extra="zarr",
+)
 FORMATS = (
     PNG,
     ImageFormat(
@@ -99,6 +110,7 @@ FORMATS = (
         full_chroma={"subsampling": "4:4:4"},
     ),
     ImageFormat(name="TIFF", suffixes=(".tiff", ".tif"), bits=(8, 16, 32), alpha=True, streams=True),
+    ZARR,
     ImageFormat(name="BMP", suffixes=(".bmp",)),
     RADIANCE,
     EXR,

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from fftool.config import SignalConfig, ValueRange
 from fftool.errors import DamagedFileError, FFToolError, LargeFileError, UnsupportedFileError
-from fftool.files import check_readable, is_zarr, replacing, source_name
+from fftool.files import check_readable, is_zarr, replacing, replacing_folder, source_name
 from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Bands, Medium, Plane, Scene, read_values
 from fftool.media.image.alpha import bled, premultiplied
 from fftool.media.image.formats import FORMATS, PNG, RADIANCE, READABLE_SUFFIXES, ImageFormat, is_large
-from fftool.media.zarr_folder import open_zarr
+from fftool.media.zarr_folder import open_zarr, write_zarr
 from fftool.pipes import content
 from fftool.signal import DTYPES, RENDERED_DTYPES, Samples, Signal, as_samples, assemble
 from fftool.stored import StoredSamples
@@ -129,6 +129,10 @@ class ImageMedium(Medium):
             dtype = values.dtype if values else first.dtype
             if values:
                 bands = (from_samples(band, values) for band in bands)
+            if image_format.is_folder:
+                with replacing_folder(path) as folder:
+                    write_zarr(folder, shape, bands, np.dtype(dtype))
+                return
             with replacing(path) as file:
                 big = is_large(shape)
                 tiff.write(file, shape, bands, rows=len(first), dtype=dtype, big=big, metadata=metadata)
