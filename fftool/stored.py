@@ -37,6 +37,7 @@ class StoredSamples:
             of memory-mapped files.
         axes: for each axis of the samples, that of the array; None for channels that the array lacks.
         close: called when nothing reads the samples any more.
+        convert: makes samples of a part that was read, of the same shape and type.
 
     """
 
@@ -46,12 +47,13 @@ class StoredSamples:
         chunks: tuple[int, ...] | None = None,
         axes: Sequence[int | None] | None = None,
         close: Callable[[], object] | None = None,
+        convert: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
     ) -> None:
         self.array = array
         self.axes = tuple(range(len(array.shape))) if axes is None else tuple(axes)
         self.shape = tuple(1 if axis is None else int(array.shape[axis]) for axis in self.axes)
         self.dtype = np.dtype(array.dtype).newbyteorder("=")
-        self.chunks = chunks
+        self.chunks, self.convert = chunks, convert
         self.cache = OrderedDict[tuple[int, ...], NDArray[Any]]()
         if close:
             weakref.finalize(self, close)
@@ -125,4 +127,5 @@ class StoredSamples:
         order = [axis for axis in self.axes if axis is not None]
         alone = [axis for axis in range(found.ndim) if axis not in order]  # of length 1
         found = found.transpose(alone + order).reshape([len(each) for each in ranges])
-        return np.ascontiguousarray(found, self.dtype)
+        found = np.ascontiguousarray(found, self.dtype)
+        return self.convert(found) if self.convert and found.size else found

@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+import tifffile
 from cluster import Cluster
 from conftest import FFTOOL, QUICK, SMALL, fails
 
-from fftool import errors
+from fftool import errors, load
 from fftool.checkpoint.reading import describe
 from fftool.cluster.files import MAX_TRAVELLING
+from fftool.media.image import decoded
 
 FOUR = (*SMALL, "--threads", 1, "--scale", 4, "--scale", 12, "--seed", 0, "--seed", 1)
 SLOW = (*FOUR, "--epochs", 100)  # a second or two for each run
@@ -245,3 +247,88 @@ def test_errors_travel_between_processes(error):
 
     copy = pickle.loads(pickle.dumps(error))
     assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+# One network
+
+TILED = (*SMALL, "--tile", 12, "--scale", 8, "--threads", 1)
+
+
+@pytest.fixture(scope="module")
+def tiled_alone(photo_path, tmp_path_factory):
+    """A network of tiles, trained in one process with one thread."""
+    path = tmp_path_factory.mktemp("alone") / "model.st"
+    command = [str(each) for each in (FFTOOL, "train", photo_path, *TILED, "-o", path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return path
+
+
+@pytest.mark.parametrize("options", [(), ("--holdout", 0.2, "--stop-at-best"), ("--target-psnr", 22)], ids=str)
+def test_tiles_have_the_same_bytes_as_without_workers(run, run_process, cluster, photo_path, tmp_path, options):
+    done = run_process("train", photo_path, *TILED, *options, "-o", "shared.st", "--cluster", cluster.address)
+    assert done.returncode == 0, done.stderr
+    assert run("train", photo_path, *TILED, *options, "-o", "alone.st").returncode == 0
+    assert (tmp_path / "shared.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
+
+
+def test_stored_signal_has_the_same_bytes_as_without_workers(run, run_process, cluster, photo, tmp_path, monkeypatch):
+    """The client's limit is lower than the workers', which read the file whole."""
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, photo.samples, photometric="rgb", tile=(16, 16), compression="zlib")
+    monkeypatch.setattr(decoded, "MAX_PIXELS", 1000)
+    assert run("train", path, *TILED, "-o", "stored.st").returncode == 0
+    done = run_process("train", path, *TILED, "-o", "shared.st", "--cluster", cluster.address)
+    assert done.returncode == 0, done.stderr
+    first, second = (load(tmp_path / name) for name in ("stored.st", "shared.st"))
+    for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        assert one.equal(other)
+
+
+@pytest.mark.parametrize("size", ["200%", "100x30"])
+def test_rendering_has_the_same_bytes_as_without_workers(
+    run, run_process, cluster, tiled_alone, model_path, tmp_path, size
+):
+    for model in (tiled_alone, model_path):
+        options = (model, "--size", size, "--threads", 1)
+        done = run_process("render", *options, "-o", "shared.png", "--overwrite", "--cluster", cluster.address)
+        assert done.returncode == 0, done.stderr
+        assert run("render", *options, "-o", "alone.png", "--overwrite").returncode == 0
+        assert (tmp_path / "shared.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
+
+
+def test_training_resumes_without_its_workers(run, own_cluster, photo_path, tmp_path):
+    """The scheduler is gone in the middle; what was trained is saved, and this process completes it."""
+    own_cluster.start(workers=1)
+    options = ("--tile", 8, "--hidden", 256, "--scale", 8, "--threads", 1, "--epochs", 40, "--batch-size", 256)
+    command = [FFTOOL, "train", photo_path, *options, "--save-every", 0.01, "--cluster", own_cluster.address]
+    with subprocess.Popen(
+        [str(each) for each in command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for(lambda: n_complete(tmp_path / "model.st") > 0 or process.poll() is not None)
+        own_cluster.scheduler.kill()
+        _, error = process.communicate()
+    assert process.returncode == 1
+    assert f"error: the scheduler at {own_cluster.address} is gone\n" in error
+    assert "Traceback" not in error
+    assert 0 < n_complete(tmp_path / "model.st") < 48
+    assert run("train", "--resume", "model.st").returncode == 0
+    assert run("train", photo_path, *options, "-o", "alone.st").returncode == 0
+    assert (tmp_path / "model.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
+
+
+def n_complete(path):
+    """Number of tiles in an unfinished run whose training is complete."""
+    return describe(path).resume.position.complete.n_tiles if path.exists() else 0
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--tile", "none"), "invalid tile 'none': expected tiles, as several processes share the tiles"),
+        (("--tile", 12, "--time", "5s"), "expected epochs, as several processes share the tiles"),
+    ],
+)
+def test_trainings_that_cannot_be_shared_are_refused(run_process, cluster, photo_path, options, problem):
+    done = run_process("train", photo_path, *SMALL[:4], *options, "--cluster", cluster.address)
+    assert done.returncode == 2
+    assert problem in done.stderr

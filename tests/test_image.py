@@ -320,12 +320,25 @@ def test_medium_opens_any_file_as_image(tmp_path):
 
 def test_medium_names_formats_and_units():
     assert MEDIUM.suffix == ".png"
-    assert MEDIUM.suffixes == (".png", ".jpg", ".jpeg", ".webp", ".avif", ".tiff", ".tif", ".bmp", ".hdr", ".exr")
+    assert MEDIUM.suffixes == (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".webp",
+        ".avif",
+        ".tiff",
+        ".tif",
+        ".zarr",
+        ".bmp",
+        ".hdr",
+        ".exr",
+    )
     assert (MEDIUM.noun, MEDIUM.count((1000, 2))) == ("image", "2,000 pixels")
     assert MEDIUM.format_of(Path("a.TIF")).name == "TIFF"
     assert [(each.name, each.bits) for each in formats.FORMATS if 16 in each.bits] == [
         ("PNG", (8, 16)),
         ("TIFF", (8, 16, 32)),
+        ("Zarr", (8, 16, 32)),
     ]
 
 

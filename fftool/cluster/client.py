@@ -143,7 +143,13 @@ class Cluster:
 
     @property
     def n_workers(self) -> int:
-        return len(self.client.scheduler_info()["workers"])
+        """Number of workers now. Raises ClusterError if the scheduler is gone."""
+        self._check_scheduler()
+        return len(self.client.scheduler_info().get("workers", {}))
+
+    def _check_scheduler(self) -> None:
+        if self.client.status != "running":
+            raise ClusterError(self.address, "is gone")
 
     def check_versions(self) -> None:
         """Raise VersionMismatchError if a worker has other versions than this process, or lacks fftool."""
@@ -223,7 +229,8 @@ class Cluster:
     def _result(self, future: Future[Any]) -> Any:
         from distributed import KilledWorker
 
-        if future.status == "cancelled" or self.client.status != "running":
+        self._check_scheduler()
+        if future.status == "cancelled":
             raise ClusterError(self.address, "is gone")
         error = future.exception()
         if error is None:

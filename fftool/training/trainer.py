@@ -150,6 +150,7 @@ def train_groups(signal: Signal, config: Config, tiles: range) -> list[TrainedGr
         network = CoordinateMLP(config, part=tiles).to(select_device(config.training.device))
         run = Run(network, Position(complete=CompleteTiles(n_tiles=tiles.start)))
         trainer = _Trainer(signal, media.trainable(signal, held_out), run)
+        trainer.keeps_groups = True
         for _ in trainer.steps():
             pass
         return trainer.trained_groups
@@ -247,7 +248,7 @@ class _Trainer:
         self.history = History()
         self.group_history: list[GroupEpoch] = []
         self.trained_groups: list[TrainedGroup] = []  # by `train_groups`
-        self.keeps_groups = self.network.tiles is not None and len(self.network.part) < self.network.tiles.n_tiles
+        self.keeps_groups = False
         position = run.position
         self.groups.begin(position.complete.n_tiles, run.group_size)
         self._check(run)

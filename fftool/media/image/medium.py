@@ -22,15 +22,15 @@ from fftool.interrupts import uninterrupted
 from fftool.media.base import Bands, Medium, Plane, Scene, read_values
 from fftool.media.image.alpha import bled, premultiplied
 from fftool.media.image.formats import FORMATS, PNG, RADIANCE, READABLE_SUFFIXES, ImageFormat, is_large
-from fftool.media.zarr_folder import open_zarr, write_zarr
+from fftool.media.zarr_folder import ZarrArray, open_zarr, write_zarr
 from fftool.pipes import content
 from fftool.signal import DTYPES, RENDERED_DTYPES, Samples, Signal, as_samples, assemble
-from fftool.stored import StoredSamples
 from fftool.values import from_samples
 
 if TYPE_CHECKING:
     from fftool.media.image.decoded import Decoded
     from fftool.media.image.metadata import Metadata
+    from fftool.media.image.stored import StoredImage
 
 SHAPE = ("height", "width", "channels")
 
@@ -78,10 +78,12 @@ class ImageMedium(Medium):
         try:
             return self.read(path)
         except LargeFileError:
-            samples = open_zarr(path).samples if is_zarr(path) else _stored(path)
-            if samples is None:
+            found = open_zarr(path) if is_zarr(path) else _stored(path)
+            if found is None:
                 raise
-            return Signal(samples, axes=self.axes, source=source_name(path), medium=self.name)
+            metadata = {} if isinstance(found, ZarrArray) else found.metadata
+            source = source_name(path)
+            return Signal(found.samples, axes=self.axes, source=source, medium=self.name, metadata=metadata)
 
     def _of_zarr(self, path: Path) -> Signal:
         with uninterrupted():
@@ -231,8 +233,8 @@ def _decode(path: Path) -> tuple[Decoded, NDArray[Any]]:
         raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
-def _stored(path: Path) -> StoredSamples | None:
-    """Samples of an image that stay in its file; None for formats that are read whole. Raises MediaError."""
+def _stored(path: Path) -> StoredImage | None:
+    """An image that stays in its file; None for formats that are read whole. Raises MediaError."""
     with uninterrupted():
         from fftool.media.image.decoded import DecodeError
         from fftool.media.image.stored import open_image

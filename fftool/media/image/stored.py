@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tifffile
+from numpy.typing import NDArray
 from tifffile import EXTRASAMPLE, PHOTOMETRIC, TiffPage
 
 from fftool.errors import MissingPackageError
 from fftool.interrupts import uninterrupted
 from fftool.media.image import npy, tiff
+from fftool.media.image.colour import to_srgb
 from fftool.media.image.formats import TIFF_SIGNATURES
 from fftool.media.zarr_folder import EXTRA
 from fftool.stored import StoredSamples
@@ -20,41 +24,57 @@ PLAIN_COLOURS = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR)
 MAX_CHUNK = 2**28  # bytes of a strip or tile, which is decoded at once
 
 
-def open_image(path: Path, file: Path) -> StoredSamples | None:
-    """Samples of the image in a file, known to the user by a path; None for formats that are read whole.
+@dataclass(frozen=True)
+class StoredImage:
+    """Samples of an image in sRGB, and what a checkpoint keeps of its metadata."""
+
+    samples: StoredSamples
+    metadata: dict[str, bytes] = field(default_factory=dict)
+
+
+def open_image(path: Path, file: Path) -> StoredImage | None:
+    """The image in a file, known to the user by a path; None for formats that are read whole.
 
     Raises MissingPackageError, and errors of many types for a damaged file.
     """
     with file.open("rb") as opened:
         start = opened.read(8)
     if start.startswith(npy.SIGNATURE):
-        return npy.open_npy(file)
+        array = npy.open_npy(file)
+        return StoredImage(array) if array else None
     return _open_tiff(path, file) if start.startswith(TIFF_SIGNATURES) else None
 
 
-def _open_tiff(path: Path, file: Path) -> StoredSamples | None:
+def _open_tiff(path: Path, file: Path) -> StoredImage | None:
     opened = tifffile.TiffFile(file)
     try:
         page = tiff.main_page(opened)
         tiff.check_complete(page)
-        if not _is_plain(page):
-            opened.close()
-            return None
-        axes = {"YX": (0, 1, None), "YXS": (0, 1, 2), "SYX": (1, 2, 0)}[page.axes]
-        if page.is_memmappable:
-            dtype = np.dtype(page.dtype).newbyteorder(opened.byteorder)
-            mapped = np.memmap(file, dtype, "r", page.dataoffsets[0], page.shape)
-            opened.close()
-            return StoredSamples(mapped, axes=axes)
-        array = _zarr(path, page)
-        chunks = tuple(1 if axis is None else array.chunks[axis] for axis in axes)
-        if np.prod(chunks) * array.dtype.itemsize > MAX_CHUNK:
-            opened.close()
-            return None
-        return StoredSamples(array, chunks, axes, close=opened.close)
+        decoded = tiff.described(page, opened) if _is_plain(page) else None
+        samples = _samples(path, page, opened, decoded.profile) if decoded else None
     except BaseException:
         opened.close()
         raise
+    if decoded is None or samples is None:
+        opened.close()
+        return None
+    like_samples = cast(NDArray[Any], samples)  # the number of channels and the type are all that matters
+    return StoredImage(samples, replace(decoded, samples=like_samples).metadata)
+
+
+def _samples(path: Path, page: TiffPage, opened: tifffile.TiffFile, profile: bytes | None) -> StoredSamples | None:
+    """Samples of a page; None if a strip or tile of it is too large."""
+    axes = {"YX": (0, 1, None), "YXS": (0, 1, 2), "SYX": (1, 2, 0)}[page.axes]
+    convert = partial(to_srgb, profile=profile) if profile else None
+    if page.is_memmappable:
+        dtype = np.dtype(page.dtype).newbyteorder(opened.byteorder)
+        mapped = np.memmap(opened.filehandle.path, dtype, "r", page.dataoffsets[0], page.shape)
+        return StoredSamples(mapped, None, axes, opened.close, convert)
+    array = _zarr(path, page)
+    chunks = tuple(1 if axis is None else array.chunks[axis] for axis in axes)
+    if np.prod(chunks) * array.dtype.itemsize > MAX_CHUNK:
+        return None
+    return StoredSamples(array, chunks, axes, opened.close, convert)
 
 
 def _zarr(path: Path, page: TiffPage) -> Any:

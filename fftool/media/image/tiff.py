@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from math import prod
 from typing import Any, BinaryIO, cast
 
@@ -75,16 +76,22 @@ def decode(file: BinaryIO) -> Decoded:
         if not any(map(_is_raw, [*pages, *nested])):
             page = _main_page(pages, nested, count)
             _check_page(page)
-            profile = _valueof(page, pages[0], "InterColorProfile")
-            return Decoded(
-                _samples(page),
-                profile if isinstance(profile, bytes) else None,
-                _valueof(page, pages[0], "Orientation"),
-                is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
-                exif=_exif(file),
-                xmp=_valueof(page, pages[0], "XMP"),
-            )
+            return replace(described(page, tiff), samples=_samples(page))
     return raw.decode(file)
+
+
+def described(page: TiffPage, tiff: tifffile.TiffFile) -> Decoded:
+    """What a file says of a page, without its samples."""
+    first = cast(TiffPage, tiff.pages.get(0))
+    profile = _valueof(page, first, "InterColorProfile")
+    return Decoded(
+        np.empty(0, np.uint8),
+        profile if isinstance(profile, bytes) else None,
+        _valueof(page, first, "Orientation"),
+        is_cmyk=page.photometric == PHOTOMETRIC.SEPARATED,
+        exif=_exif(cast(BinaryIO, tiff.filehandle)),
+        xmp=_valueof(page, first, "XMP"),
+    )
 
 
 def main_page(tiff: tifffile.TiffFile) -> TiffPage:
