@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import ceil, prod
 from time import perf_counter
 
+import numpy as np
 import torch
 
 from fftool import media, metrics
 from fftool.config import EncodingConfig, NetworkConfig, TrainingConfig, TrainingResult
 from fftool.errors import SignalError
 from fftool.holdout import split
-from fftool.metrics import Quality
+from fftool.metrics import SSIM_WINDOW, Errors, Quality
 from fftool.models.capacity import resolve_network
 from fftool.models.network import CoordinateMLP
 from fftool.occupancy import TestPoints
 from fftool.rendering import Callback, no_callback, render, render_bands
 from fftool.signal import Samples, Signal, check_signal
+from fftool.stored import StoredSamples
 from fftool.tiling import balanced_sides
 from fftool.training.trainer import Progress, fit
 
 POINTS_AT_ONCE = 2**14
+PART_SAMPLES = 2**22  # of a stored signal, which are rendered and compared at once
 SAMPLES_MEASURED = 2**16  # of a part that is evaluated to know how long the whole will take
 
 
-def evaluate(progress: Progress, signal: Signal, callback: Callback = no_callback) -> TrainingResult:
+# Errors of parts of a signal, in their order; None now and then while it waits.
+PartAssessor = Callable[[Sequence[range]], Iterator[Errors | None]]
+
+
+def evaluate(
+    progress: Progress, signal: Signal, callback: Callback = no_callback, elsewhere: PartAssessor | None = None
+) -> TrainingResult:
     """Outcome of a training: the network, rendered at the trained size and bit depth, compared with its signal.
 
     It is also recorded as the network's `result`, and so in a checkpoint saved after this. `callback` is called as by
-    `render`. Raises errors as `render` does, and SignalError for a signal of other axes or channels than the network's.
+    `render`. The parts of a stored signal may be measured `elsewhere`, by other processes. Raises errors as `render`
+    does, and SignalError for a signal of other axes or channels than the network's.
     """
     check_signal(signal)
     if signal.is_stored:
-        return record(progress, _quality_of_stored(progress.network, signal, callback))
+        return record(progress, _assess_stored(progress.network, signal, callback, elsewhere))
     return record(progress, assess(progress.network, signal, callback)[1])
 
 
@@ -82,25 +93,42 @@ def assess(network: CoordinateMLP, signal: Signal, callback: Callback = no_callb
     return samples, replace(quality, **_test(network, signal.test_points)) if signal.test_points else quality
 
 
-def _quality_of_stored(network: CoordinateMLP, signal: Signal, callback: Callback) -> Quality:
-    """Quality of a network as `assess` measures it, of a stored signal, band by band."""
+def parts_of(signal: Signal) -> list[range]:
+    """Rows of a stored signal to evaluate one after the other, each part within a plane."""
+    *_, plane_rows, width = signal.shape
+    size = max(1, PART_SAMPLES // width)
+    if isinstance(signal.samples, StoredSamples) and signal.samples.chunks:
+        size = ceil(size / signal.samples.chunks[-3]) * signal.samples.chunks[-3]  # so that each chunk is read once
+    n_rows = prod(signal.shape[:-1])
+    return [
+        range(first, min(first + size, plane + plane_rows))
+        for plane in range(0, n_rows, plane_rows)
+        for first in range(plane, plane + plane_rows, size)
+    ]
+
+
+def assess_part(network: CoordinateMLP, signal: Signal, part: range) -> Errors:
+    """Errors of a network in some rows of a stored signal, and in the windows that begin there."""
     _check_alike(network, signal)
+    plane_rows = signal.shape[-2]
+    rows = range(part.start, min(part.stop + SSIM_WINDOW - 1, (part.start // plane_rows + 1) * plane_rows))
+    rendered = np.concatenate(list(render_bands(network, signal.shape, rows=rows, bits=signal.bits)))
     visible = media.get(signal.medium).visible
-    rendered = render_bands(network, signal.shape, bits=signal.bits, callback=callback)
-    pairs = _side_by_side(signal.bands(), rendered)
-    return metrics.compare_bands(((visible(before), visible(after)) for before, after in pairs), signal.shape[-2])
+    return metrics.errors(visible(signal.rows(rows)), visible(rendered), len(part))
 
 
-def _side_by_side(references: Iterator[Samples], bands: Iterator[Samples]) -> Iterator[tuple[Samples, Samples]]:
-    """Bands, each beside the same rows of others, which are of other lengths."""
-    left = next(references)
-    for band in bands:
-        while len(band):
-            if not len(left):
-                left = next(references)
-            count = min(len(left), len(band))
-            yield left[:count], band[:count]
-            left, band = left[count:], band[count:]
+def _assess_stored(
+    network: CoordinateMLP, signal: Signal, callback: Callback, elsewhere: PartAssessor | None
+) -> Quality:
+    """Quality of a network, part by part, here or elsewhere."""
+    parts, width = parts_of(signal), signal.shape[-1]
+    found = elsewhere(parts) if elsewhere else (assess_part(network, signal, part) for part in parts)
+    total, done = Errors(), iter(parts)
+    for part in found:
+        if part is not None:
+            total += part
+            callback(next(done).stop * width)
+    return total.quality(signal.bits)
 
 
 def _check_alike(network: CoordinateMLP, signal: Signal) -> None:

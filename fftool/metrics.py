@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fftool.config import exact_figures
 from fftool.errors import SignalError
@@ -36,7 +35,7 @@ def psnr(reference: Samples, samples: Samples, index: Tensor | None = None) -> f
         raise SignalError("there are no samples to compare: expected one number in the index or more")
     rows, rendered = (array.reshape(-1, array.shape[-1]) for array in (reference, samples))
     count = len(rows) if index is None else len(index)
-    return _decibels(_squared_error(rows, rendered, index), count * rows.shape[-1], rows.dtype)
+    return _decibels(_squared_error(rows, rendered, index), count * rows.shape[-1], np.iinfo(rows.dtype).max)
 
 
 def _squared_error(rows: Samples, rendered: Samples, index: Tensor | None = None) -> int:
@@ -50,10 +49,9 @@ def _squared_error(rows: Samples, rendered: Samples, index: Tensor | None = None
     return total
 
 
-def _decibels(squared_error: int, n_values: int, dtype: np.dtype[Any]) -> float:
+def _decibels(squared_error: int, n_values: int, peak: int) -> float:
     """PSNR in dB of so many values with that sum of squared errors."""
-    peak = int(np.iinfo(dtype).max)
-    return 10 * math.log10(peak**2 * n_values / squared_error) if squared_error else math.inf
+    return 10 * math.log10(int(peak) ** 2 * n_values / squared_error) if squared_error else math.inf
 
 
 def flat_psnr(reference: Samples) -> float:
@@ -86,24 +84,24 @@ def ssim(reference: Samples, samples: Samples) -> float | None:
 
 def _plane_ssim(reference: Samples, samples: Samples) -> float:
     """SSIM of two arrays with shape (y, x, channels), some rows at a time."""
+    with uninterrupted():
+        from skimage.metrics import structural_similarity
+
     windows = len(reference) - SSIM_WINDOW + 1  # along y
     rows = max(1, CHUNK // reference.shape[1])
     total = 0.0
     for start in range(0, windows, rows):
         count = min(rows, windows - start)
         band = slice(start, start + count + SSIM_WINDOW - 1)  # that many windows fit into it
-        total += count * _band_ssim(reference[band], samples[band])
+        mean = structural_similarity(
+            reference[band],
+            samples[band],
+            win_size=SSIM_WINDOW,
+            data_range=np.iinfo(reference.dtype).max,
+            channel_axis=-1,
+        )
+        total += count * float(mean)
     return total / windows
-
-
-def _band_ssim(reference: NDArray[Any], samples: NDArray[Any]) -> float:
-    """The same at once, in memory that grows with the arrays."""
-    with uninterrupted():
-        from skimage.metrics import structural_similarity
-
-    peak = np.iinfo(reference.dtype).max
-    mean = structural_similarity(reference, samples, win_size=SSIM_WINDOW, data_range=peak, channel_axis=-1)
-    return float(mean)
 
 
 def _alike(reference: Samples, samples: Samples, *axes: str) -> tuple[Samples, Samples]:
@@ -153,48 +151,41 @@ def compare(
     )
 
 
-def compare_bands(bands: Iterable[tuple[Samples, Samples]], plane_rows: int) -> Quality:
-    """Quality of samples that come in bands, each beside its reference: both with shape (rows, x, channels).
+@dataclass(frozen=True)
+class Errors:
+    """Sums over a part of a signal, which add up to the quality of the whole."""
 
-    Planes of so many rows follow each other, and a band may have rows of several.
+    squared_error: int = 0
+    n_values: int = 0
+    ssim: float = 0.0  # its sum over so many rows of windows
+    windows: int = 0
+
+    def __add__(self, other: Errors) -> Errors:
+        return Errors(
+            self.squared_error + other.squared_error,
+            self.n_values + other.n_values,
+            self.ssim + other.ssim,
+            self.windows + other.windows,
+        )
+
+    def quality(self, bits: int) -> Quality:
+        """Quality of a signal with samples of so many bits."""
+        psnr = _decibels(self.squared_error, self.n_values, (1 << bits) - 1)
+        return Quality(psnr=psnr, ssim=self.ssim / self.windows if self.windows else None)
+
+
+def errors(reference: Samples, samples: Samples, n_rows: int) -> Errors:
+    """Errors in the first rows of two arrays with shape (rows, x, channels).
+
+    The rows behind these, up to SSIM_WINDOW - 1 in the same plane, are there for the windows that begin above them.
     """
-    total, n_values, structure = 0, 0, _BandedSSIM(plane_rows)
-    for reference, samples in bands:
-        reference, samples = _alike(reference, samples, "y", "x", "channels")
-        channels = reference.shape[-1]
-        total += _squared_error(reference.reshape(-1, channels), samples.reshape(-1, channels))
-        n_values += reference.size
-        structure.add(reference, samples)
-    return Quality(psnr=_decibels(total, n_values, reference.dtype), ssim=structure.mean)
-
-
-class _BandedSSIM:
-    """SSIM as `ssim` computes it, of planes whose rows come in bands."""
-
-    def __init__(self, plane_rows: int) -> None:
-        self.plane_rows, self.row = plane_rows, 0  # rows of this plane so far
-        self.kept: list[NDArray[Any]] = []  # reference and samples whose windows are not complete
-        self.total, self.windows = 0.0, 0
-
-    @property
-    def mean(self) -> float | None:
-        return self.total / self.windows if self.windows else None
-
-    def add(self, reference: Samples, samples: Samples) -> None:
-        """Add rows of both."""
-        if min(self.plane_rows, reference.shape[1]) < SSIM_WINDOW:
-            return
-        start = 0
-        while start < len(reference):
-            rows = slice(start, start + min(self.plane_rows - self.row, len(reference) - start))
-            bands: list[NDArray[Any]] = [each[rows] for each in (reference, samples)]
-            self.kept = [np.concatenate(pair) for pair in zip(self.kept, bands, strict=True)] if self.kept else bands
-            self.row, start = self.row + len(bands[0]), rows.stop
-            is_over = self.row == self.plane_rows
-            windows = len(self.kept[0]) - SSIM_WINDOW + 1
-            if windows > 0 and (is_over or windows * reference.shape[1] >= CHUNK):
-                self.total += windows * _band_ssim(*self.kept)
-                self.windows += windows
-                self.kept = [each[windows:] for each in self.kept]
-            if is_over:
-                self.kept, self.row = [], 0
+    reference, samples = _alike(reference, samples, "y", "x", "channels")
+    channels, windows = reference.shape[-1], 0
+    if min(reference.shape[:2]) >= SSIM_WINDOW:
+        windows = len(reference) - SSIM_WINDOW + 1
+    return Errors(
+        squared_error=_squared_error(reference[:n_rows].reshape(-1, channels), samples[:n_rows].reshape(-1, channels)),
+        n_values=reference[:n_rows].size,
+        ssim=windows * _plane_ssim(reference, samples) if windows else 0.0,
+        windows=windows,
+    )

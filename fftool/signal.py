@@ -103,6 +103,16 @@ class Signal:
         else:
             yield self.samples.reshape(-1, *self.samples.shape[-2:])
 
+    def rows(self, rows: range) -> Samples:
+        """Some of the rows of all planes, with shape (rows, x, channels); of a single plane, if they are stored."""
+        if not isinstance(self.samples, StoredSamples):
+            return self.samples.reshape(-1, *self.samples.shape[-2:])[rows.start : rows.stop]
+        *leading, height, _ = self.shape
+        plane, first = divmod(rows.start, height)
+        place = np.unravel_index(plane, leading) if leading else ()
+        part = *(slice(int(each), int(each) + 1) for each in place), slice(first, first + len(rows))
+        return self.samples[part].reshape(-1, *self.samples.shape[-2:])
+
     @property
     def config(self) -> SignalConfig:
         """Description of this signal in a checkpoint."""

@@ -2,11 +2,13 @@
 
 import importlib.util
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import EXAMPLES
+from PIL import Image
 
 RECORDER = """#!/bin/sh
 printf '%s\\n' "$@" "" >> commands.txt
@@ -46,17 +48,24 @@ def table1():
     return module
 
 
-def test_table_of_the_paper(table1, photo_path, tmp_path, monkeypatch):
-    """One image; a result that is there is not computed again."""
-    image = tmp_path / "photo.png"
-    image.write_bytes(photo_path.read_bytes())
-    scores = table1.compare(image, 1, ["none", "gaussian"], 4)
-    assert scores.keys() == {"none", "gaussian"}
-    assert all(5 < score < 30 for score in scores.values())
-    monkeypatch.setattr(subprocess, "run", None)
-    assert table1.compare(image, 1, ["none", "gaussian"], 4) == scores
-    with pytest.raises(TypeError):
-        table1.compare(image, 2, ["none", "gaussian"], 4)
+def test_table_of_the_paper(table1, photo_path, tmp_path, monkeypatch, capsys):
+    """One image of each kind; a run that is complete is not trained again."""
+    with Image.open(photo_path) as photo:
+        photo.load()
+    monkeypatch.setattr(table1, "photos", lambda folder: {"one": photo})
+    monkeypatch.setattr(table1, "texts", lambda: {"two": photo})
+    monkeypatch.setattr("sys.argv", ["table1.py", "--epochs", "1", "--output", str(tmp_path / "paper")])
+    table1.main()
+    runs = sorted((tmp_path / "paper").glob("*/runs/*.st"))
+    assert [path.name for path in runs[:4]] == [
+        f"one-{name}-seed-0.st" for name in ("basic", "gaussian-10", "none", "positional-64")
+    ]
+    assert len(runs) == 8
+    shown, changed = capsys.readouterr().out, [path.stat().st_mtime_ns for path in runs]
+    assert len(re.findall(r"^\| (?:one|two|\*\*mean\*\*) \|(?: +\d+\.\d\d \|){4}$", shown, re.MULTILINE)) == 4
+    table1.main()
+    assert capsys.readouterr().out == shown
+    assert [path.stat().st_mtime_ns for path in runs] == changed
 
 
 def test_images_of_the_table_are_reproducible(table1):

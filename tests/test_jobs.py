@@ -186,7 +186,7 @@ def test_folder_of_one_file_is_a_batch(run, photo_path, tmp_path):
 def test_folder_without_inputs_is_an_error(run, photos, tmp_path):
     (tmp_path / "empty").mkdir()
     listed = ", looked for .png, .jpg, .jpeg, .webp, "
-    fails(run("train", "empty"), 1, f"error: empty: holds no signal{listed}", ".jxl and 63")
+    fails(run("train", "empty"), 1, f"error: empty: holds no signal{listed}", ".jxl and 64")
     fails(run("render", "empty"), 1, "error: empty: holds no checkpoint, looked for .st, .safetensors\n")
     done = run("train", "empty", "photos", *QUICK, "--json")
     report = json.loads(done.stdout)

@@ -14,7 +14,7 @@ from fftool.cli import app
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-LINKS = re.findall(r"\]\(([^)#:]+)\)", README)
+LINKS = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README)
 CODE = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 HELP = dict(re.findall(r"```\n\$ fftool (\S+) --help\n(.*?)```", README, re.DOTALL))
 COMMANDS = typer.main.get_command(app).commands

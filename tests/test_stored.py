@@ -21,6 +21,7 @@ from fftool.media.image import decoded
 from fftool.media.source import SignalSource
 from fftool.media.volume import reading as volumes
 from fftool.media.zarr_folder import open_zarr
+from fftool.metrics import Errors
 from fftool.stored import StoredSamples
 from fftool.tiling import TileGrid
 from fftool.training.tile_batches import windows
@@ -262,7 +263,7 @@ def test_missing_zarr_is_named_with_its_installation(run, small_limit, picture, 
             opened(tmp_path / name)
 
 
-# Reading, and comparing in bands
+# Reading, and comparing in parts
 
 
 @given(data=st.data())
@@ -288,13 +289,17 @@ def test_windows_of_stored_samples_are_those_of_an_array(data):
 
 
 @given(data=st.data())
-def test_quality_of_bands_is_that_of_the_whole(data):
+def test_quality_of_parts_is_that_of_the_whole(data):
     planes, rows, width = data.draw(st.tuples(st.integers(1, 3), st.integers(5, 20), st.integers(5, 12)))
     random = np.random.default_rng(data.draw(st.integers(0, 99)))
     reference, samples = (random.integers(0, 256, (planes * rows, width, 2)).astype(np.uint8) for _ in range(2))
-    edges = sorted({0, len(samples), *data.draw(st.lists(st.integers(1, len(samples) - 1), max_size=6))})
-    bands = [(reference[a:b], samples[a:b]) for a, b in pairwise(edges)]
-    found = metrics.compare_bands(bands, rows)
+    more = data.draw(st.lists(st.integers(1, len(samples) - 1), max_size=6))
+    edges = sorted({*range(0, len(samples) + 1, rows), *more})
+    found = Errors()
+    for a, b in pairwise(edges):
+        end = min(b + metrics.SSIM_WINDOW - 1, (a // rows + 1) * rows)
+        found += metrics.errors(reference[a:end], samples[a:end], b - a)
+    found = found.quality(8)
     whole = metrics.compare(*(each.reshape(planes, rows, width, 2) for each in (reference, samples)))
     assert found.psnr == whole.psnr
     assert found.ssim == (None if whole.ssim is None else pytest.approx(whole.ssim, abs=1e-9))

@@ -1,15 +1,16 @@
-"""The 2-D image experiment of Tancik et al., 2020 (arXiv 2006.10739, table 1), with `fftool compare --holdout lattice`.
+"""The 2-D image experiment of Tancik et al., 2020 (arXiv 2006.10739, table 1), with `fftool sweep --holdout lattice`.
 
-    python examples/paper/table1.py [--photos FOLDER] [--epochs 63] [--output paper]
+    python examples/paper/table1.py [--photos FOLDER] [--epochs 63] [--output paper] [--workers 2]
 
 Photographs are 512×512 centre crops of those in a folder, or images of scikit-image without one; images of text are
-made here. Finished results stay in the output folder, so that a stopped run resumes.
+made here. Complete runs stay in the output folder, and the same command resumes. Other options are those of
+`fftool sweep`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import csv
 import subprocess
 import sys
 from pathlib import Path
@@ -75,18 +76,21 @@ def texts() -> dict[str, Image.Image]:
     return images
 
 
-def compare(image: Path, epochs: int, encodings: list[str], scale: int) -> dict[str, float]:
-    """Held-out PSNR by encoding."""
-    file = image.with_name(f"{image.stem}-{encodings[-1]}.json")
-    options = [f"--encoding={encoding}" for encoding in encodings] + [f"--scale={scale}", f"--epochs={epochs}"]
-    output = ["-o", str(file.with_suffix(".png")), "--overwrite", "--json"]
-    command = ["compare", str(image), *options, "--holdout=lattice", *NETWORK, *TRAINING, *output]
-    result = json.loads(file.read_text()) if file.exists() else {}
-    if result.get("command") != command:
-        done = subprocess.run([sys.executable, "-m", "fftool", *command], stdout=subprocess.PIPE, check=True)
-        result = {"command": command, **json.loads(done.stdout)}
-        file.write_text(json.dumps(result, indent=2))
-    return {variant["encoding"]: variant["holdout_psnr"] for variant in result["variants"]}
+def sweep(images: list[Path], folder: Path, encodings: list[str], scale: int, options: list[str]) -> None:
+    """Train the images with each encoding, unless that was done."""
+    chosen = [f"--encoding={encoding}" for encoding in encodings] + [f"--scale={scale}", "--holdout=lattice"]
+    command = ["sweep", *map(str, images), *chosen, *NETWORK, *TRAINING, *options, "-o", str(folder)]
+    if subprocess.run([sys.executable, "-m", "fftool", *command], check=False).returncode:
+        sys.exit(1)  # fftool has said why
+
+
+def held_out(folder: Path) -> dict[str, dict[str, float]]:
+    """Held-out PSNR in a folder of runs, by image and by encoding."""
+    found: dict[str, dict[str, float]] = {}
+    with (folder / "results.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(Path(row["file"]).stem, {})[row["encoding"]] = float(row["holdout_psnr"])
+    return found
 
 
 def main() -> None:
@@ -94,16 +98,17 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="a folder of photographs")
     parser.add_argument("--epochs", type=int, default=63, help="of 32 steps each: 63 make 2,016 steps")
     parser.add_argument("--output", type=Path, default=Path("paper"))
-    options = parser.parse_args()
-    options.output.mkdir(exist_ok=True)
-    for kind, images in (("natural", photos(options.photos)), ("text", texts())):
-        positional, gaussian = SCALES[kind].values()
-        rows = {}
+    arguments, options = parser.parse_known_args()
+    for kind, images in (("natural", photos(arguments.photos)), ("text", texts())):
+        folder = arguments.output / kind
+        folder.mkdir(parents=True, exist_ok=True)
         for name, image in images.items():
-            path = options.output / f"{name}.png"
-            image.save(path)
-            rows[name] = compare(path, options.epochs, ["none", "basic", "positional"], positional)
-            rows[name] |= compare(path, options.epochs, ["gaussian"], gaussian)
+            image.save(folder / f"{name}.png")
+        paths = [folder / f"{name}.png" for name in images]
+        positional, gaussian = SCALES[kind].values()
+        for encodings, scale in ((["none", "basic", "positional"], positional), (["gaussian"], gaussian)):
+            sweep(paths, folder / "runs", encodings, scale, [f"--epochs={arguments.epochs}", *options])
+        rows = held_out(folder / "runs")
         rows["**mean**"] = {encoding: mean(row[encoding] for row in rows.values()) for encoding in PAPER[kind]}
         rows["the paper"] = PAPER[kind]
         print(f"| {kind} | {' | '.join(PAPER[kind])} |")

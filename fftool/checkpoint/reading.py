@@ -145,16 +145,17 @@ def _network(path: Path, file: Any, description: Description) -> CoordinateMLP:
         weights = _mapped(path, names, description)
     else:
         weights = {name: file.get_tensor(name) for name in names}
-    if not all(
-        np.isfinite(part).all() for tensor in weights.values() for part in _parts(tensor)
-    ):  # before torch is loaded, which takes longer
+    parts = (part for tensor in weights.values() for part in _parts(tensor))
+    if not all(np.isfinite(part).all() for part in parts):  # before torch is loaded, which takes longer
         raise InconsistentCheckpointError(path, "holds weights that are not finite")
     with uninterrupted():
         import torch
 
+        from fftool.backend.isolation import isolated
         from fftool.models.network import CoordinateMLP
 
-    network = CoordinateMLP(description.config, {name: torch.from_numpy(array) for name, array in weights.items()})
+    with isolated():  # or tensors of a caller's inference mode could not be trained
+        network = CoordinateMLP(description.config, {name: torch.from_numpy(array) for name, array in weights.items()})
     network.result = description.result
     return network.eval()
 

@@ -100,7 +100,9 @@ def _files_in(folder: Path, kind: Kind) -> list[Path]:
     with uninterrupted():
         suffixes = kind.suffixes()
     try:
-        names = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and path.is_file())
+        names = sorted(
+            path for path in folder.iterdir() if path.suffix.lower() in suffixes and (path.is_file() or is_zarr(path))
+        )
     except OSError as error:
         raise ReadError(folder, f"cannot be read: {error.strerror or error}") from error
     if files := [path for path in names if not path.name.startswith(".")]:

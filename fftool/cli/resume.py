@@ -16,7 +16,7 @@ from fftool.cli.errors import CommandError, UsageError
 from fftool.cli.jobs import Job, Result
 from fftool.cli.reports import TrainingReport
 from fftool.cli.settings import NAMES
-from fftool.cli.workers import Place, group_trainer
+from fftool.cli.workers import Place, elsewhere
 from fftool.config import SavingConfig, TrainingConfig
 from fftool.errors import STANDARD_INPUT_NAME, shorten, shown_path
 from fftool.files import PIPE_NAME, check_writable, reserved
@@ -54,9 +54,10 @@ class Resumption:
             with uninterrupted():
                 from fftool.cli.training_run import Saver, run_training
                 from fftool.training.trainer import resume
-            with group_trainer(self.place, source) as elsewhere:
-                course = resume(signal, self._with_changes(load_run(self.model)), elsewhere)
-                return run_training(course, signal, medium, Saver(self.output, source.path, self.saving.every)).result
+            with elsewhere(self.place, source) as others:
+                course = resume(signal, self._with_changes(load_run(self.model)), others.train)
+                saver = Saver(self.output, source.path, self.saving.every)
+                return run_training(course, signal, medium, saver, others.assess).result
 
     def _already_complete(self, description: Description) -> Result:
         result = description.result

@@ -19,7 +19,7 @@ from fftool.cli.jobs import Job, Result
 from fftool.cli.output import Output
 from fftool.cli.resume import resume_job
 from fftool.cli.settings import TrainingOptions, with_training_options
-from fftool.cli.workers import Place, group_trainer
+from fftool.cli.workers import Place, elsewhere
 from fftool.config import PRESETS, EncodingConfig, NetworkConfig, Preset, SavingConfig
 from fftool.errors import FFToolError, WriteError
 from fftool.files import check_readable, check_writable, new_folder, reserved
@@ -147,9 +147,10 @@ class Fitting:
             if training.seconds:
                 seconds = seconds_left(training.seconds, start, signal, encoding, network)
                 training = replace(training, seconds=seconds)
-            with group_trainer(self.place, source) as elsewhere:
-                course = fit(signal, encoding, network, training, elsewhere)
-                return run_training(course, signal, medium, Saver(output, source.path, self.saving.every)).result
+            with elsewhere(self.place, source) as others:
+                course = fit(signal, encoding, network, training, others.train)
+                saver = Saver(output, source.path, self.saving.every)
+                return run_training(course, signal, medium, saver, others.assess).result
 
 
 def _check(source: SignalSource, output: Path, makes_folder: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal as signals
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -15,8 +15,8 @@ from fftool.cli import progress as bars
 from fftool.cli import terminal
 from fftool.cli.reports import TrainingReport, note_flat
 from fftool.config import EncodingConfig, NetworkConfig, TrainingResult
-from fftool.errors import FFToolError
-from fftool.evaluation import evaluate, evaluation_seconds
+from fftool.errors import FFToolError, WorkerFileError
+from fftool.evaluation import PartAssessor, evaluate, evaluation_seconds
 from fftool.files import readable_name
 from fftool.interrupts import exit_code, stop_requests
 from fftool.media.base import Medium
@@ -70,8 +70,14 @@ def seconds_left(
     return round(max(left, seconds / 5), 3)
 
 
-def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, saver: Saver) -> TrainingReport:
-    """Run a training to its end, save it, and evaluate it.
+def run_training(
+    course: Iterator[Progress],
+    signal: Signal,
+    medium: Medium,
+    saver: Saver,
+    assess: Callable[[Path], PartAssessor] | None = None,
+) -> TrainingReport:
+    """Run a training to its end, save it, and evaluate it: a stored signal by `assess`, given the checkpoint, if it is.
 
     A first Ctrl-C stops it at the next step. So does SIGTERM, which ends the command as soon as it is saved.
     """
@@ -86,7 +92,7 @@ def run_training(course: Iterator[Progress], signal: Signal, medium: Medium, sav
     if stopped and stopped != signals.SIGINT:
         raise typer.Exit(exit_code(stopped))
     try:
-        result = _evaluate(progress, signal, medium)
+        result = _evaluate(progress, signal, medium, assess(saver.output) if assess and signal.is_stored else None)
     except KeyboardInterrupt:
         terminal.note(f"Not evaluated. {saver.how_to_resume}")
         raise
@@ -145,6 +151,10 @@ def format_status(progress: Progress, medium: Medium) -> str:
     return f"{part}epoch {epoch}{total}  loss {progress.loss:.3f}  {progress.psnr:.1f} dB  {rate}"
 
 
-def _evaluate(progress: Progress, signal: Signal, medium: Medium) -> TrainingResult:
+def _evaluate(progress: Progress, signal: Signal, medium: Medium, elsewhere: PartAssessor | None) -> TrainingResult:
     with bars.progress("Evaluating", signal.n_samples, medium.short_unit) as update:
+        try:
+            return evaluate(progress, signal, update, elsewhere)
+        except WorkerFileError as error:
+            terminal.note(f"Evaluating in this process, as the workers lack the checkpoint: {error}")
         return evaluate(progress, signal, update)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fftool.cli import terminal
@@ -13,6 +15,7 @@ from fftool.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from fftool.cluster.client import Cluster
+    from fftool.evaluation import PartAssessor
     from fftool.media.source import SignalSource
     from fftool.training.trainer import GroupTrainer
 
@@ -45,17 +48,26 @@ class Place:
             yield found
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """What other processes do for a training; None is done in this one. `assess` takes the network's checkpoint."""
+
+    train: GroupTrainer | None = None
+    assess: Callable[[Path], PartAssessor] | None = None
+
+
 @contextmanager
-def group_trainer(place: Place, source: SignalSource) -> Iterator[GroupTrainer | None]:
-    """Section with what trains groups of tiles elsewhere; None for this process."""
+def elsewhere(place: Place, source: SignalSource) -> Iterator[Elsewhere]:
+    """Section with the processes of a place that train and evaluate on a signal."""
     if place.is_here:
-        yield None
+        yield Elsewhere()
         return
     with place.cluster() as cluster:
         with uninterrupted():
-            from fftool.cluster.training import group_trainer as trainer_of
+            from fftool.cluster.evaluation import part_assessor
+            from fftool.cluster.training import group_trainer
 
-        yield trainer_of(cluster, source)
+        yield Elsewhere(group_trainer(cluster, source), partial(part_assessor, cluster, source))
 
 
 def _note_waiting(address: str) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from fftool.backend.device import select_device, use_threads
-from fftool.checkpoint.reading import load
 from fftool.cluster.client import Cluster, Task
-from fftool.cluster.files import Contents, SentFile, received, send_file
+from fftool.cluster.files import Contents, SentFile, send_file
+from fftool.cluster.networks import networks
 from fftool.cluster.tasks import payload
 from fftool.config import Device
 from fftool.media.base import Grid
-from fftool.models.network import CoordinateMLP
 from fftool.rendering import Callback, band_rows, render_bands
 from fftool.signal import Samples
 
@@ -46,27 +44,5 @@ def render_part(
 ) -> Samples:
     """On a worker: some rows of a grid."""
     use_threads(threads)
-    network = _networks().load(file, contents).to(select_device(device))
+    network = networks().load(file, contents).to(select_device(device))
     return np.concatenate(list(render_bands(network, grid.shape, region=grid.region, rows=rows, bits=bits)))
-
-
-class _NetworkCache:
-    """The last network that this worker has loaded."""
-
-    def __init__(self) -> None:
-        self.key: object = None
-        self.network: CoordinateMLP | None = None
-
-    def load(self, file: SentFile, contents: Contents) -> CoordinateMLP:
-        with received([file], contents) as (path,):
-            key = file, None if file.key else path.stat().st_mtime_ns
-            if self.network is None or self.key != key:
-                self.network = None  # its memory first
-                self.network, self.key = load(path), key
-            return self.network
-
-
-@lru_cache
-def _networks() -> _NetworkCache:
-    """The cache of this process."""
-    return _NetworkCache()

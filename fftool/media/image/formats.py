@@ -67,7 +67,7 @@ READABLE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif", ".jp2", ".heic", ".heif", ".jxl",
     ".dng", ".jpe", ".jfif", ".mpo", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".dib", ".pbm", ".pgm", ".ppm", ".pnm",
     ".tga", ".ico", ".qoi", ".pcx", ".sgi", ".rgb", ".rgba", ".bw", ".hif", ".cr2", ".cr3", ".nef", ".arw", ".raf",
-    ".orf", ".rw2", ".pef", ".hdr", ".exr",
+    ".orf", ".rw2", ".pef", ".hdr", ".exr", ".zarr",
 )  # fmt: skip
 PNG = ImageFormat(name="PNG", suffixes=(".png",), bits=(8, 16), alpha=True, longest_side=1_000_000)  # libpng's limit
 RADIANCE = ImageFormat(name="Radiance HDR", suffixes=(".hdr",), bits=(32,), channels=(3,), is_light=True)
