@@ -1,6 +1,6 @@
 """Cost and gain of workers on this machine: overhead of Dask for small fits, and tiles on one and two processes.
 
-    python -m benchmarks.cluster [--fits 100] [--side 1024] [--epochs 3]
+    python -m benchmarks.cluster [--fits 100] [--side 1024] [--epochs 10]
 
 Both sides of each ratio are measured in turn, so that they see the same machine; each worker computes with one thread.
 """
@@ -83,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--fits", type=int, default=100)
     parser.add_argument("--side", type=int, default=1024, help="of the image in tiles of 32x32")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
     with TemporaryDirectory() as folder:
         costs = overhead(Path(folder), arguments.fits)

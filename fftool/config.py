@@ -554,6 +554,15 @@ class ViewOptions(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class WorkerConfig(Settings):
+    """A worker of a Dask scheduler: see `fftool.cluster.worker`."""
+
+    threads: int | None = setting(None, optional(integer(1, MAX_THREADS)), "number of threads")  # all of the machine
+    memory_limit: str = setting("auto", text)  # a size as Dask reads it, above which the worker is started again
+    host: str | None = setting(None, optional(text))  # that it listens at
+
+
+@dataclass(frozen=True, kw_only=True)
 class SavingConfig(Settings):
     """How `train` saves while it runs. No part of a checkpoint."""
 

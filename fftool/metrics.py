@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fftool.holdout import Split
 
 SSIM_WINDOW = 7  # samples along each axis: scikit-image's default
+SSIM_ROWS = 128  # of windows in a block: tall ones have fewer rows in common
 CHUNK = 2**18  # samples compared at once, so that memory does not grow with the signal
 
 
@@ -79,29 +81,26 @@ def ssim(reference: Samples, samples: Samples) -> float | None:
     if min(reference.shape[-3:-1]) < SSIM_WINDOW:
         return None
     planes, rendered = (array.reshape(-1, *array.shape[-3:]) for array in (reference, samples))
-    return sum(_plane_ssim(*pair) for pair in zip(planes, rendered, strict=True)) / len(planes)
+    sums = [_ssim_sum(*pair) for pair in zip(planes, rendered, strict=True)]
+    return sum(total / count for total, count in sums) / len(sums)
 
 
-def _plane_ssim(reference: Samples, samples: Samples) -> float:
-    """SSIM of two arrays with shape (y, x, channels), some rows at a time."""
+def _ssim_sum(reference: Samples, samples: Samples) -> tuple[float, int]:
+    """Sum of SSIM over all windows of two arrays with shape (y, x, channels), and their number; block by block."""
     with uninterrupted():
         from skimage.metrics import structural_similarity
 
-    windows = len(reference) - SSIM_WINDOW + 1  # along y
-    rows = max(1, CHUNK // reference.shape[1])
-    total = 0.0
-    for start in range(0, windows, rows):
-        count = min(rows, windows - start)
-        band = slice(start, start + count + SSIM_WINDOW - 1)  # that many windows fit into it
+    rows, columns = (length - SSIM_WINDOW + 1 for length in reference.shape[:2])
+    height, peak, total = min(rows, SSIM_ROWS), np.iinfo(reference.dtype).max, 0.0
+    width = max(1, CHUNK // height)
+    for y, x in product(range(0, rows, height), range(0, columns, width)):
+        n_rows, n_columns = min(height, rows - y), min(width, columns - x)
+        part = slice(y, y + n_rows + SSIM_WINDOW - 1), slice(x, x + n_columns + SSIM_WINDOW - 1)
         mean = structural_similarity(
-            reference[band],
-            samples[band],
-            win_size=SSIM_WINDOW,
-            data_range=np.iinfo(reference.dtype).max,
-            channel_axis=-1,
+            reference[part], samples[part], win_size=SSIM_WINDOW, data_range=peak, channel_axis=-1
         )
-        total += count * float(mean)
-    return total / windows
+        total += n_rows * n_columns * float(mean)
+    return total, rows * columns
 
 
 def _alike(reference: Samples, samples: Samples, *axes: str) -> tuple[Samples, Samples]:
@@ -157,7 +156,7 @@ class Errors:
 
     squared_error: int = 0
     n_values: int = 0
-    ssim: float = 0.0  # its sum over so many rows of windows
+    ssim: float = 0.0  # its sum over so many windows
     windows: int = 0
 
     def __add__(self, other: Errors) -> Errors:
@@ -180,12 +179,11 @@ def errors(reference: Samples, samples: Samples, n_rows: int) -> Errors:
     The rows behind these, up to SSIM_WINDOW - 1 in the same plane, are there for the windows that begin above them.
     """
     reference, samples = _alike(reference, samples, "y", "x", "channels")
-    channels, windows = reference.shape[-1], 0
-    if min(reference.shape[:2]) >= SSIM_WINDOW:
-        windows = len(reference) - SSIM_WINDOW + 1
+    channels = reference.shape[-1]
+    total, windows = _ssim_sum(reference, samples) if min(reference.shape[:2]) >= SSIM_WINDOW else (0.0, 0)
     return Errors(
         squared_error=_squared_error(reference[:n_rows].reshape(-1, channels), samples[:n_rows].reshape(-1, channels)),
         n_values=reference[:n_rows].size,
-        ssim=windows * _plane_ssim(reference, samples) if windows else 0.0,
+        ssim=total,
         windows=windows,
     )

@@ -28,7 +28,7 @@ RENDERED_DTYPES: dict[int, type[np.generic]] = {**DTYPES, 32: np.float32}  # a n
 class Signal:
     """Samples with shape (…, y, x, channels), uint8 or uint16 in any byte order, and their origin.
 
-    Samples may be stored: those of `read_signal` in a file that does not fit in memory. They train networks of tiles.
+    They may be stored (see `fftool.stored`): then they stay in a file, and train networks of tiles alone.
 
     `axes` are in array order, `medium` is the name of the medium that reads and writes such signals. `source` is the
     name or path of its file, if it has one; `values`, `spacing` and `metadata` are those of `SignalConfig`. A shape has

@@ -7,8 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from conftest import FFTOOL
@@ -38,11 +38,11 @@ class Cluster:
         self.folder, self.processes = folder, list[subprocess.Popen]()
         self.address = ""
 
-    def start(self, workers: int = 2) -> Cluster:
+    def start(self, workers: int = 2, protocol: str = "tcp") -> Cluster:
         """Start a scheduler at a free port, and so many workers."""
         command = [BIN / "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
-        self.scheduler = self._start(command)
-        self.address = self._shown(self.scheduler, r"(tcp://127\.0\.0\.1:\d+)")
+        self.scheduler = self._start([*command, "--protocol", protocol])
+        self.address = self._shown(self.scheduler, rf"({protocol}://127\.0\.0\.1:\d+)")
         self.add_workers(workers)
         return self
 
@@ -52,10 +52,15 @@ class Cluster:
         for process in started:
             self._shown(process, r"Worker (\S+)\. Ctrl-C ends it\.")
 
-    def add_old_worker(self) -> str:
-        """Start a worker with another version of fftool; returns its address."""
+    @contextmanager
+    def old_worker(self) -> Iterator[str]:
+        """Section with the address of one more worker, which has another version of fftool."""
         process = self._start([sys.executable, "-c", OLD_WORKER, self.address])
-        return self._shown(process, r"Worker (\S+)\.")
+        try:
+            yield self._shown(process, r"Worker (\S+)\.")
+        finally:
+            process.terminate()
+            process.wait()
 
     def _start(self, command: Sequence[object]) -> subprocess.Popen:
         environment = os.environ | {"DASK_TEMPORARY_DIRECTORY": str(self.folder)}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -18,7 +19,7 @@ from fftool.cluster.files import MAX_TRAVELLING
 from fftool.media.image import decoded
 
 FOUR = (*SMALL, "--threads", 1, "--scale", 4, "--scale", 12, "--seed", 0, "--seed", 1)
-SLOW = (*FOUR, "--epochs", 100)  # a second or two for each run
+SLOW = (*FOUR, "--epochs", 60)  # about a second for each run
 
 
 def files(folder):
@@ -64,8 +65,8 @@ def alone(photo_path, tmp_path_factory):
     return files(folder)
 
 
-def test_same_bytes_as_without_workers(run_process, cluster, photo_path, tmp_path, alone):
-    done = run_process("sweep", photo_path, *FOUR, "--cluster", cluster.address, "--json")
+def test_same_bytes_as_without_workers(run, cluster, photo_path, tmp_path, alone):
+    done = run("sweep", photo_path, *FOUR, "--cluster", cluster.address, "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert [row["model"] for row in document["runs"]] == [
@@ -73,7 +74,7 @@ def test_same_bytes_as_without_workers(run_process, cluster, photo_path, tmp_pat
     ]
     assert all(row["file"] == str(photo_path) and row["seconds"] > 0 for row in document["runs"])
     assert files(tmp_path / "runs") == alone
-    again = run_process("sweep", photo_path, *FOUR, "--cluster", cluster.address)
+    again = run("sweep", photo_path, *FOUR, "--cluster", cluster.address)
     assert "4 runs: all complete.\n" in again.stderr
 
 
@@ -124,9 +125,9 @@ def children_of(task):
         return []
 
 
-def test_run_that_fails_on_a_worker_is_reported_and_takes_none_with_it(run_process, cluster, photo_path, tmp_path):
+def test_run_that_fails_on_a_worker_is_reported_and_takes_none_with_it(run, cluster, photo_path, tmp_path):
     (tmp_path / "text.png").write_text("not an image")
-    done = run_process("sweep", "text.png", photo_path, "missing.png", *QUICK, "--cluster", cluster.address, "--json")
+    done = run("sweep", "text.png", photo_path, "missing.png", *QUICK, "--cluster", cluster.address, "--json")
     document = json.loads(done.stdout)
     assert done.returncode == 1
     assert [row["model"] for row in document["runs"]] == ["photo-gaussian-8-seed-0.st"]
@@ -137,11 +138,10 @@ def test_run_that_fails_on_a_worker_is_reported_and_takes_none_with_it(run_proce
     assert "save it as a PNG" in done.stderr  # the hint of the error, which came from another process
 
 
-def test_killed_worker_costs_no_run(own_cluster, photo_path, tmp_path):
-    own_cluster.start()
-    with start(tmp_path, photo_path, *SLOW, "--cluster", own_cluster.address) as process:
+def test_killed_worker_costs_no_run(cluster, photo_path, tmp_path):
+    with start(tmp_path, photo_path, *SLOW, "--cluster", cluster.address) as process:
         wait_for(lambda: files(tmp_path / "runs"))  # the others run now
-        nanny = own_cluster.processes[1]
+        nanny = cluster.processes[1]
         (worker,) = [pid for pid in children(nanny.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         os.kill(worker, signal.SIGKILL)
         _, error = process.communicate()
@@ -149,7 +149,7 @@ def test_killed_worker_costs_no_run(own_cluster, photo_path, tmp_path):
     assert len(files(tmp_path / "runs")) == 4
 
 
-def test_scheduler_that_goes_leaves_what_is_complete(run_process, own_cluster, cluster, photo_path, tmp_path):
+def test_scheduler_that_goes_leaves_what_is_complete(run, own_cluster, cluster, photo_path, tmp_path):
     own_cluster.start()
     with start(tmp_path, photo_path, *SLOW, "--cluster", own_cluster.address) as process:
         wait_for(lambda: files(tmp_path / "runs"))
@@ -160,7 +160,7 @@ def test_scheduler_that_goes_leaves_what_is_complete(run_process, own_cluster, c
     assert "Traceback" not in error
     complete = files(tmp_path / "runs")
     assert f"Stopped: {len(complete)} of 4 runs are complete. The same command resumes.\n" in error
-    done = run_process("sweep", photo_path, *SLOW, "--cluster", cluster.address)
+    done = run("sweep", photo_path, *SLOW, "--cluster", cluster.address)
     assert done.returncode == 0, done.stderr
     count = len(complete)
     assert f"4 runs: {count} {'are' if count > 1 else 'is'} complete.\n" in done.stderr
@@ -168,8 +168,8 @@ def test_scheduler_that_goes_leaves_what_is_complete(run_process, own_cluster, c
     assert len(files(tmp_path / "runs")) == 4
 
 
-def test_interrupted_client_keeps_what_is_complete(run_process, cluster, photo_path, tmp_path):
-    with start(tmp_path, photo_path, *SLOW, "--epochs", 300, "--cluster", cluster.address) as process:
+def test_interrupted_client_keeps_what_is_complete(run, cluster, photo_path, tmp_path):
+    with start(tmp_path, photo_path, *SLOW, "--epochs", 200, "--cluster", cluster.address) as process:
         wait_for(lambda: files(tmp_path / "runs"))
         process.send_signal(signal.SIGINT)
         _, error = process.communicate()
@@ -179,7 +179,7 @@ def test_interrupted_client_keeps_what_is_complete(run_process, cluster, photo_p
     complete = files(tmp_path / "runs")
     assert 0 < len(complete) < 4
     assert all(describe(tmp_path / "runs" / name).result for name in complete)
-    done = run_process("sweep", photo_path, *QUICK, "-o", "other", "--cluster", cluster.address)
+    done = run("sweep", photo_path, *QUICK, "-o", "other", "--cluster", cluster.address)
     assert done.returncode == 0, done.stderr  # the workers are free again
 
 
@@ -200,15 +200,28 @@ def test_source_that_a_worker_lacks_is_named(own_cluster, tmp_path):
     assert "hint: put it in a folder that all workers have at the same path" in text
 
 
-def test_worker_of_another_version_is_refused(run_process, own_cluster, photo_path, tmp_path):
-    own_cluster.start(workers=0)
-    worker = own_cluster.add_old_worker()
-    done = run_process("sweep", photo_path, *QUICK, "--cluster", own_cluster.address)
+def test_worker_of_another_version_is_refused(run, cluster, photo_path, tmp_path):
+    with cluster.old_worker() as worker:
+        done = run("sweep", photo_path, *QUICK, "--cluster", cluster.address)
     assert done.returncode == 1
     error, hint = done.stderr.splitlines()[-2:]
     assert error.startswith(f"error: the worker {worker} has fftool 0.0.9 with torch ")
     assert hint == "hint: install the same versions of fftool and torch on all machines"
     assert not files(tmp_path / "runs")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")
+def test_tls_follows_the_settings_of_dask(run_process, own_cluster, photo_path, tmp_path, monkeypatch):
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    certificate, key = tmp_path / "node.pem", tmp_path / "node.key"
+    subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TLS__CA_FILE", str(certificate))
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__COMM__TLS__{role}__CERT", str(certificate))
+        monkeypatch.setenv(f"DASK_DISTRIBUTED__COMM__TLS__{role}__KEY", str(key))
+    own_cluster.start(workers=1, protocol="tls")
+    done = run_process("sweep", photo_path, *QUICK, "--cluster", own_cluster.address)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -264,8 +277,8 @@ def tiled_alone(photo_path, tmp_path_factory):
 
 
 @pytest.mark.parametrize("options", [(), ("--holdout", 0.2, "--stop-at-best"), ("--target-psnr", 22)], ids=str)
-def test_tiles_have_the_same_bytes_as_without_workers(run, run_process, cluster, photo_path, tmp_path, options):
-    done = run_process("train", photo_path, *TILED, *options, "-o", "shared.st", "--cluster", cluster.address)
+def test_tiles_have_the_same_bytes_as_without_workers(run, cluster, photo_path, tmp_path, options):
+    done = run("train", photo_path, *TILED, *options, "-o", "shared.st", "--cluster", cluster.address)
     assert done.returncode == 0, done.stderr
     assert run("train", photo_path, *TILED, *options, "-o", "alone.st").returncode == 0
     assert (tmp_path / "shared.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
@@ -284,12 +297,10 @@ def test_stored_signal_has_the_same_bytes_as_without_workers(run, cluster, photo
 
 
 @pytest.mark.parametrize("size", ["200%", "100x30"])
-def test_rendering_has_the_same_bytes_as_without_workers(
-    run, run_process, cluster, tiled_alone, model_path, tmp_path, size
-):
+def test_rendering_has_the_same_bytes_as_without_workers(run, cluster, tiled_alone, model_path, tmp_path, size):
     for model in (tiled_alone, model_path):
         options = (model, "--size", size, "--threads", 1)
-        done = run_process("render", *options, "-o", "shared.png", "--overwrite", "--cluster", cluster.address)
+        done = run("render", *options, "-o", "shared.png", "--overwrite", "--cluster", cluster.address)
         assert done.returncode == 0, done.stderr
         assert run("render", *options, "-o", "alone.png", "--overwrite").returncode == 0
         assert (tmp_path / "shared.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
@@ -298,7 +309,7 @@ def test_rendering_has_the_same_bytes_as_without_workers(
 def test_training_resumes_without_its_workers(run, own_cluster, photo_path, tmp_path):
     """The scheduler is gone in the middle; what was trained is saved, and this process completes it."""
     own_cluster.start(workers=1)
-    options = ("--tile", 8, "--hidden", 256, "--scale", 8, "--threads", 1, "--epochs", 40, "--batch-size", 256)
+    options = ("--tile", 8, "--hidden", 128, "--scale", 8, "--threads", 1, "--epochs", 150, "--batch-size", 256)
     command = [FFTOOL, "train", photo_path, *options, "--save-every", 0.01, "--cluster", own_cluster.address]
     with subprocess.Popen(
         [str(each) for each in command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -315,6 +326,14 @@ def test_training_resumes_without_its_workers(run, own_cluster, photo_path, tmp_
     assert (tmp_path / "model.st").read_bytes() == (tmp_path / "alone.st").read_bytes()
 
 
+def test_complete_network_is_not_trained_longer_by_several_processes(run, cluster, photo_path, tiled_alone, tmp_path):
+    shutil.copy(tiled_alone, tmp_path / "model.st")
+    done = run("train", photo_path, "--resume", "model.st", "--epochs", 9, "--cluster", cluster.address)
+    assert done.returncode == 2
+    assert "invalid number of epochs 9: expected those of a new network, to share its tiles" in done.stderr
+    assert (tmp_path / "model.st").read_bytes() == tiled_alone.read_bytes()
+
+
 def n_complete(path):
     """Number of tiles in an unfinished run whose training is complete."""
     return describe(path).resume.position.complete.n_tiles if path.exists() else 0
@@ -324,10 +343,10 @@ def n_complete(path):
     ("options", "problem"),
     [
         (("--tile", "none"), "invalid tile 'none': expected tiles, as several processes share the tiles"),
-        (("--tile", 12, "--time", "5s"), "expected epochs, as several processes share the tiles"),
+        (("--tile", 12, "--time", "5s"), "--time lets a clock decide, and several processes have no common one"),
     ],
 )
-def test_trainings_that_cannot_be_shared_are_refused(run_process, cluster, photo_path, options, problem):
-    done = run_process("train", photo_path, *SMALL[:4], *options, "--cluster", cluster.address)
+def test_trainings_that_cannot_be_shared_are_refused(run, cluster, photo_path, options, problem):
+    done = run("train", photo_path, *SMALL[:4], *options, "--cluster", cluster.address)
     assert done.returncode == 2
     assert problem in done.stderr

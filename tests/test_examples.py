@@ -48,12 +48,13 @@ def table1():
     return module
 
 
-def test_table_of_the_paper(table1, photo_path, tmp_path, monkeypatch, capsys):
-    """One image of each kind; a run that is complete is not trained again."""
+def test_table_of_the_paper(table1, run, photo_path, tmp_path, monkeypatch, capsys):
+    """One image of each kind; a run that is complete is not trained again. fftool runs in this process."""
     with Image.open(photo_path) as photo:
         photo.load()
     monkeypatch.setattr(table1, "photos", lambda folder: {"one": photo})
     monkeypatch.setattr(table1, "texts", lambda: {"two": photo})
+    monkeypatch.setattr(table1.subprocess, "run", lambda command, check: run(*command[3:]))
     monkeypatch.setattr("sys.argv", ["table1.py", "--epochs", "1", "--output", str(tmp_path / "paper")])
     table1.main()
     runs = sorted((tmp_path / "paper").glob("*/runs/*.st"))

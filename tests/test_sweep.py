@@ -17,6 +17,8 @@ from PIL import Image
 
 import fftool
 from fftool.checkpoint.reading import describe
+from fftool.errors import DiskFullError
+from fftool.figures.page import Page
 from fftool.figures.sweep import Point, sweep
 from fftool.sweep.estimate import total_seconds
 from fftool.sweep.plan import Run
@@ -150,6 +152,18 @@ def test_run_that_fails_is_reported_and_takes_none_with_it(run, photo_path, tmp_
     assert [each["name"] for each in document["failed"]] == ["text-gaussian-8-seed-0"]
     assert "1 of 2 failed." in done.stderr
     assert "text.png: not an image of a known format" in " ".join(done.stderr.split())
+
+
+def test_figure_that_cannot_be_written_leaves_the_results(run, photo_path, tmp_path, monkeypatch):
+    def fail(self, path):
+        raise DiskFullError(path, "could not be written: No space left on device")
+
+    monkeypatch.setattr(Page, "save", fail)
+    done = run("sweep", photo_path, *QUICK, "--figure", "sweep.png")
+    assert done.returncode == 1
+    assert done.stdout.endswith("runs/results.csv\nruns/summary.csv\n")
+    assert "the figure" in done.stderr
+    assert "No space left on device" in done.stderr
 
 
 def test_dry_run_shows_the_plan_and_trains_none(run, photo_path, tmp_path):

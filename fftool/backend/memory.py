@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fftool.errors import OutOfMemoryError, Work
 
+CHECKED = 2**22  # numbers at once
 BLOCK_BYTES = 2**30  # at once, as a request for more than there is may end the process
 
 # Messages of RuntimeErrors by torch's allocators, which have a type of their own for CUDA alone.
@@ -72,6 +73,11 @@ def enough_memory(work: Work) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise OutOfMemoryError(work) from error
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite, in memory that does not grow with the tensor: `isfinite` copies it."""
+    return all(bool(part.isfinite().all()) for part in tensor.detach().reshape(-1).split(CHECKED))
 
 
 def block_size(most: int, bytes_per_sample: int, least: int) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fftool.backend.memory import all_finite
 from fftool.checkpoint.format import (
     BEST,
     FORMAT,
@@ -115,7 +116,7 @@ def _tensors(network: CoordinateMLP) -> dict[str, Tensor]:
         tensors = {name: _float32(name, attrgetter(name)(network), shape) for name, shape in expected.items()}
     except AttributeError as error:
         raise NetworkError("a layer", f"without {error.name}", "weight and bias") from error
-    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+    if not all(map(all_finite, tensors.values())):
         raise NonFiniteError("the network's weights")
     return tensors
 

@@ -161,13 +161,16 @@ class SweepRun:
     def _report(
         self, output: Output, rows: Sequence[Row], failed: Mapping[str, FFToolError], stop: BaseException | None
     ) -> None:
-        figure = self._draw(rows) if self.figure and rows and not stop else None
         if rows:
             show_rows(rows, output)
             output.line(self.folder / RESULTS)
             output.line(self.folder / SUMMARY)
-        if figure:
-            output.line(figure)
+        figure = None
+        try:
+            if self.figure and rows and not stop and (figure := self._draw(rows, self.figure)):
+                output.line(figure)
+        except FFToolError as error:
+            failed = dict(failed) | {"the figure": error}
         output.document(
             {
                 "folder": str(self.folder),
@@ -190,7 +193,8 @@ class SweepRun:
         if failed:
             raise typer.Exit(1)
 
-    def _draw(self, rows: Sequence[Row]) -> Path | None:
+    def _draw(self, rows: Sequence[Row], path: Path) -> Path | None:
+        """Draw the figure, if there is a number to show in it; returns its path."""
         from fftool.figures.sweep import Point, sweep
 
         is_held_out = any(each.holdout_psnr is not None for each in rows)
@@ -200,12 +204,12 @@ class SweepRun:
             for each, psnr in zip(rows, psnrs, strict=True)
             if psnr is not None
         ]
-        if self.figure is None or not any(map(math.isfinite, (point.psnr for point in points))):
+        if not any(math.isfinite(point.psnr) for point in points):
             return None
         files = {each.file for each in rows}
         title = f"{len(files)} files" if len(files) > 1 else Path(files.pop()).name
-        sweep(points, f"{title}: {len(rows)} runs", is_held_out).save(self.figure)
-        return self.figure
+        sweep(points, f"{title}: {len(rows)} runs", is_held_out).save(path)
+        return path
 
 
 def show_rows(rows: Sequence[Row], output: Output) -> None:

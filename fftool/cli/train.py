@@ -93,6 +93,8 @@ def train(
     options.check_scale_for(context, [settings.encoding])
     if not files:
         raise UsageError("no file to train on", help_hint())
+    if settings.training.seconds and not place.is_here:
+        raise UsageError("--time lets a clock decide, and several processes have no common one", "use --epochs")
     preset = PRESETS[quality] if quality else None
     if preset and not options.given(context, ("epochs", "seconds")):
         settings = replace(settings, training=replace(settings.training, epochs=preset.epochs))
@@ -134,6 +136,8 @@ class Fitting:
 
     def _run(self, source: SignalSource, output: Path, makes_folder: bool) -> Result:
         start, medium, signal = monotonic(), source.medium, source.open()
+        if signal.is_stored:
+            terminal.note(f"{signal.source} is too large for memory, and is read part by part.", style="dim")
         if self.no_metadata:
             signal = replace(signal, metadata={})
         with uninterrupted():

@@ -24,6 +24,7 @@ from fftool.pipes import is_pipe
 from fftool.signal import Signal
 from fftool.training.trainer import Progress
 
+SAVING_SHARE = 20  # of the time between two saves, which one may take: a huge network takes seconds
 SAVING_SECONDS = 0.5  # for the checkpoint, and for the start and the end of the process
 
 
@@ -33,22 +34,24 @@ class Saver:
     def __init__(self, output: Path, source: Path, every: float) -> None:
         """Save to `output` that often, in seconds."""
         self.output, self.source, self.every = output, source, every
-        self.last = monotonic()
+        self.last, self.cost = monotonic(), 0.0  # seconds that the last save took
 
     def save(self, progress: Progress) -> None:
         """Save the run. Raises errors as `save_run` does."""
         source = "" if is_pipe(self.source) else readable_name(self.source.absolute())
-        save_run(progress.snapshot(), self.output, source)
+        save_run(progress.state(), self.output, source)
 
     def save_if_due(self, progress: Progress) -> None:
         """Save now and then. A failure does not stop the training, and leaves the last save as it is."""
-        if monotonic() - self.last < self.every or not progress.network.is_finite:
+        start = monotonic()
+        if start - self.last < max(self.every, SAVING_SHARE * self.cost) or not progress.network.is_finite:
             return
         try:
             self.save(progress)
         except FFToolError as error:
             terminal.note(f"Not saved at {progress.done:.0%}, training continues: {error}")
         self.last = monotonic()
+        self.cost = self.last - start
 
     @property
     def how_to_resume(self) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fftool.cli import options, terminal
+from fftool.config import WorkerConfig
 from fftool.interrupts import uninterrupted
 
 
@@ -15,11 +16,11 @@ def worker(
         str,
         typer.Argument(metavar="ADDRESS", help="The Dask scheduler: tcp://head:8786.", show_default=False),
     ],
-    threads: options.Threads = None,
+    threads: options.Threads = WorkerConfig.threads,
     memory_limit: Annotated[
         str,
         typer.Option("--memory-limit", metavar="SIZE", help="Memory above which the worker is started again: 4GB."),
-    ] = "auto",
+    ] = WorkerConfig.memory_limit,
     host: Annotated[
         str | None,
         typer.Option(
@@ -28,7 +29,7 @@ def worker(
             help="Where it listens, for the scheduler and other workers.",
             show_default="the loopback for a scheduler on this machine, else the address that reaches it",
         ),
-    ] = None,
+    ] = WorkerConfig.host,
 ) -> None:
     """Work for a Dask scheduler, one task at a time, until it ends or Ctrl-C.
 
@@ -37,10 +38,11 @@ def worker(
 
     fftool worker tcp://127.0.0.1:8786 --threads 4 --memory-limit 8GB
     """
+    config = WorkerConfig(threads=threads, memory_limit=memory_limit, host=host)
     with uninterrupted():
-        from fftool.cluster.worker import WorkerOptions, serve
+        from fftool.cluster.worker import serve
 
-    serve(WorkerOptions(address, threads, memory_limit, host), _note_ready)
+    serve(address, config, _note_ready)
     terminal.note("The scheduler has ended.")
 
 

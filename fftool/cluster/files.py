@@ -28,6 +28,11 @@ class SentFile:
     size: int
     key: str
 
+    @property
+    def changed(self) -> int | None:
+        """Time of its last change on this worker, of a file that is shared."""
+        return None if self.key or not self.path.exists() else self.path.stat().st_mtime_ns
+
 
 @dataclass(frozen=True)
 class SentSource:

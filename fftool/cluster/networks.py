@@ -19,7 +19,7 @@ class NetworkCache:
     def load(self, file: SentFile, contents: Contents) -> CoordinateMLP:
         """Network in a checkpoint, on the CPU. Raises WorkerFileError, and errors as `fftool.load` does."""
         with received([file], contents) as (path,):
-            key = file, None if file.key else path.stat().st_mtime_ns
+            key = file, file.changed
             if self.network is None or self.key != key:
                 self.network = None  # its memory first
                 self.network, self.key = load(path), key

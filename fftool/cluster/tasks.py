@@ -30,6 +30,7 @@ class Versions:
         return f"fftool {self.fftool} with torch {self.torch}"
 
 
+@lru_cache
 def versions() -> Versions:
     """Those of this process."""
     return Versions(__version__, version("torch").partition("+")[0])
@@ -63,14 +64,15 @@ class SignalCache:
     """The last signal that this worker has read: the next task often has the same."""
 
     def __init__(self) -> None:
-        self.key: SentSource | None = None
+        self.key: object = None
         self.signal: Signal | None = None
 
     def read(self, source: SentSource, contents: Contents) -> Signal:
         """Signal of a source. Raises errors as `SentSource.read` does."""
-        if self.signal is None or self.key != source:
+        key = source, [file.changed for file in source.files]
+        if self.signal is None or self.key != key:
             self.signal = None  # its memory first
-            self.signal, self.key = source.read(contents), source
+            self.signal, self.key = source.read(contents), key
         return self.signal
 
 

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 from fftool.config import DEFAULT_MEDIUM, SignalConfig
 from fftool.errors import FFToolError, shorten
 from fftool.files import check_readable, is_zarr
-from fftool.media.zarr_folder import open_zarr
 from fftool.pipes import content
-from fftool.stored import StoredSamples
 
 if TYPE_CHECKING:
     from fftool.holdout import Split
@@ -81,9 +79,9 @@ def get(name: str = DEFAULT_MEDIUM) -> Medium:
 
 def trainable(signal: Signal, split: Split | None) -> Signal:
     """The signal with the samples to train on: see `Medium.trainable`. As it is in an unknown medium, or if stored."""
-    if signal.medium not in _MEDIA or isinstance(signal.samples, StoredSamples):
+    if signal.medium not in _MEDIA or signal.is_stored:
         return signal
-    samples = get(signal.medium).trainable(signal.samples, split)
+    samples = get(signal.medium).trainable(signal.array, split)
     return signal if samples is signal.samples else replace(signal, samples=samples)
 
 
@@ -118,6 +116,8 @@ def recognize(path: str | Path) -> Medium:
     path = Path(path)
     check_readable(path)
     if is_zarr(path):
+        from fftool.media.zarr_folder import open_zarr
+
         return get("volume" if len(open_zarr(path).axes) > len(get().axes) else DEFAULT_MEDIUM)
     with content(path).open("rb") as file:
         start = file.read(START)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fftool.backend.isolation import isolated
+from fftool.backend.memory import all_finite
 from fftool.config import DEEP, Config, TrainingResult
 from fftool.models.encoding import FourierFeatures, frequency_matrix
 from fftool.models.layers import Layer, forward, layer_name, logits
@@ -130,7 +131,7 @@ class CoordinateMLP(nn.Module):
     @property
     def is_finite(self) -> bool:
         """Whether all weights, biases and frequencies are finite numbers."""
-        return all(bool(tensor.isfinite().all()) for tensor in self.state_dict().values())
+        return all(map(all_finite, self.state_dict().values()))
 
     @property
     def device(self) -> torch.device:

@@ -59,4 +59,4 @@ def _course(run: Run, signal: Signal) -> Iterator[Progress]:
 
 
 def _save(run: Run, progress: Progress) -> None:
-    save_run(progress.snapshot(), run.model, readable_name(run.source.path.absolute()))
+    save_run(progress.state(), run.model, readable_name(run.source.path.absolute()))

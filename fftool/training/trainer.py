@@ -53,7 +53,7 @@ class Progress:
     rolled_back: bool  # in this step
     tiles: range | None  # numbers of those in training, where there are any
     best_epoch: int | None  # so far, of a single network whose best epoch is to be kept
-    snapshot: Callable[[], Run]  # copies what it takes to resume from here, if it is called before the next step
+    _run: Callable[[], Run]  # what it takes to resume from here, without copies
     _history: History
     _n_tiles: int  # that it is of
     _means: Tensor  # loss and squared error over this epoch so far; on the device, and fetched only when asked for
@@ -67,6 +67,16 @@ class Progress:
     def psnr(self) -> float:
         """PSNR in dB of the mean squared error over the same samples; it lags behind the network."""
         return decibels(self._means[1].item())
+
+    def state(self) -> Run:
+        """What it takes to resume from here, to be saved at once: its tensors change with the next step."""
+        return self._run()
+
+    @isolated()
+    def snapshot(self) -> Run:
+        """A copy of that state, if it is called before the next step."""
+        run = self._run()
+        return replace(run, network=copy.deepcopy(run.network), optimizer=_copies(run.optimizer))
 
     @property
     def history(self) -> tuple[Epoch, ...]:
@@ -136,6 +146,8 @@ def fit(
             check_storable(config)
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
         trainer = _Trainer(signal, trained, Run(CoordinateMLP(config).to(device), position))
+        if elsewhere:
+            trainer.check_shareable()
         yield from trainer.steps_elsewhere(elsewhere) if elsewhere else trainer.steps()
 
 
@@ -214,6 +226,8 @@ def resume(signal: Signal, run: Run, elsewhere: GroupTrainer | None = None) -> G
         network.config, network.result = replace(config, version=__version__), None
         held_out = split(signal.shape, config.training.holdout, config.training.seed)
         trainer = _Trainer(signal, media.trainable(signal, held_out), replace(run, network=network))
+        if elsewhere:
+            trainer.check_shareable()
         yield trainer.progress()
         yield from trainer.steps_elsewhere(elsewhere) if elsewhere else trainer.steps()
 
@@ -284,14 +298,19 @@ class _Trainer:
                 if is_over:
                     break
 
-    def steps_elsewhere(self, train: GroupTrainer) -> Iterator[Progress]:
-        """Have all groups trained that are left, yielding after each one, and now and then. Raises SettingError."""
-        config = self.network.config
+    def check_shareable(self) -> None:
+        """Raise SettingError if several processes cannot share this training."""
+        training = self.training
         require(self.network.tiles is not None, "tile", "none", "tiles, as several processes share the tiles")
-        seconds = config.training.seconds
-        require(not config.training.is_timed, "training time", seconds, "epochs, as several processes share the tiles")
+        seconds, is_new = training.seconds, self.position.first_epoch == 0
+        require(not training.is_timed, "training time", seconds, "epochs, as several processes share the tiles")
+        require(is_new, "number of epochs", training.epochs, "those of a new network, to share its tiles")
+
+    def steps_elsewhere(self, train: GroupTrainer) -> Iterator[Progress]:
+        """Have all groups trained that are left, yielding after each one, and now and then."""
         if self.position.finished:
             return
+        config = self.network.config
         size, current = group_size(config), self.groups.tiles
         starts = range(current.stop, self.groups.n_tiles, size)
         left = [current, *(range(start, min(start + size, self.groups.n_tiles)) for start in starts)]
@@ -302,6 +321,8 @@ class _Trainer:
 
     def _adopt(self, group: TrainedGroup) -> None:
         """Take the current group from another process, as if it had been trained here."""
+        if group.tiles != self.groups.tiles:
+            raise UnfinishedRunError("the unfinished run has groups of another size")
         at, end = self.position, group.position
         self.groups.step.restore({name: torch.from_numpy(array) for name, array in group.parameters.items()})
         for epoch in group.history:
@@ -336,7 +357,7 @@ class _Trainer:
             rolled_back=rolled_back,
             tiles=self.groups.tiles if self.network.tiles else None,
             best_epoch=self.best.epoch if self.best and not self.network.tiles else None,
-            snapshot=self._run,
+            _run=self._run,
             _history=self.history,
             _n_tiles=self.groups.n_tiles - self.first_tile,
             _means=(self.sums + self.sums.new_tensor([complete.loss, complete.squared_error])) / max(n_values, 1),
@@ -519,14 +540,11 @@ class _Trainer:
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.position, _copies(self.groups.step.state))
 
-    @isolated()
     def _run(self) -> Run:
-        """Copy of the network and of what it takes to resume."""
+        """The network, and what it takes to resume."""
         loss, squared_error = self.sums.tolist()
         position = replace(self.position, loss=loss, squared_error=squared_error)
-        return Run(
-            copy.deepcopy(self.network), position, _copies(self.groups.step.optimizer_state), self.rollback, self.best
-        )
+        return Run(self.network, position, self.groups.step.optimizer_state, self.rollback, self.best)
 
     def _check(self, run: Run) -> None:
         """Raise UnfinishedRunError for tensors of other names, shapes or kinds, and for more samples than there are."""
