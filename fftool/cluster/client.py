@@ -84,7 +84,7 @@ def local_cluster(n_workers: int) -> Iterator[Cluster]:
     import dask
     from distributed import LocalCluster
 
-    with dask.config.set(worker_environment(threads_of(n_workers))), uninterrupted():
+    with dask.config.set(worker_settings(threads_of(n_workers))), uninterrupted():
         local = LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,  # tasks at once
@@ -115,14 +115,16 @@ def remote_cluster(address: str, on_wait: Callable[[str], object] = lambda addre
         yield cluster
 
 
-def worker_environment(threads: int) -> dict[str, str]:
+def worker_settings(threads: int) -> dict[str, object]:
     """Configuration of Dask by which a worker process computes with so many threads, as fast as another process.
 
     Dask would have glibc give memory back at once, so that each step asks for it again: tiles took 1.5 times as long.
+    Its profiler interrupts the work a hundred times a second.
     """
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     variables = dict.fromkeys(names, str(threads)) | MALLOC
-    return {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in variables.items()}
+    settings = {f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in variables.items()}
+    return settings | {"distributed.worker.profile.enabled": False}
 
 
 @contextmanager

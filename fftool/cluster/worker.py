@@ -7,7 +7,7 @@ import ipaddress
 import logging
 from collections.abc import Callable
 
-from fftool.cluster.client import LOOPBACK, check_address, load_distributed, threads_of, worker_environment
+from fftool.cluster.client import LOOPBACK, check_address, load_distributed, threads_of, worker_settings
 from fftool.config import WorkerConfig
 from fftool.errors import SettingError
 
@@ -28,7 +28,7 @@ def serve(address: str, config: WorkerConfig, ready: Callable[[str], object]) ->
             parse_bytes(config.memory_limit)
         except ValueError as error:
             raise SettingError("memory limit", config.memory_limit, "a size such as 4GB, or 'auto'") from error
-    with dask.config.set(worker_environment(config.threads or threads_of(1))):
+    with dask.config.set(worker_settings(config.threads or threads_of(1))):
         asyncio.run(_serve(address, config, ready))
 
 
