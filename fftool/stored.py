@@ -7,10 +7,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from math import prod
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fftool.decoding import decoding
 
 CACHE_BYTES = 2**27  # of chunks: those that a row of tiles has in common with the next one
 BAND_SAMPLES = 2**22  # read at once by `bands`
@@ -33,6 +36,7 @@ class StoredSamples:
 
     Args:
         array: on disk, whose axes may be in another order.
+        path: of the file, for errors.
         chunks: size of what is decoded at once, in the order of the samples; None where any part can be read alone, as
             of memory-mapped files.
         axes: for each axis of the samples, that of the array; None for channels that the array lacks.
@@ -44,12 +48,13 @@ class StoredSamples:
     def __init__(
         self,
         array: ChunkedArray,
+        path: Path,
         chunks: tuple[int, ...] | None = None,
         axes: Sequence[int | None] | None = None,
         close: Callable[[], object] | None = None,
         convert: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
     ) -> None:
-        self.array = array
+        self.array, self.path = array, path
         self.axes = tuple(range(len(array.shape))) if axes is None else tuple(axes)
         self.shape = tuple(1 if axis is None else int(array.shape[axis]) for axis in self.axes)
         self.dtype = np.dtype(array.dtype).newbyteorder("=")
@@ -67,7 +72,7 @@ class StoredSamples:
         return prod(self.shape)
 
     def __getitem__(self, part: Part) -> NDArray[Any]:
-        """A part of the samples, one slice for each of the first axes, without steps."""
+        """A part of the samples, one slice for each of the first axes, without steps. Raises DamagedFileError."""
         whole = (*part, *[slice(None)] * (self.ndim - len(part)))
         ranges = [range(length)[each] for each, length in zip(whole, self.shape, strict=True)]
         if self.chunks is None:
@@ -123,7 +128,8 @@ class StoredSamples:
         for axis, each in zip(self.axes, ranges, strict=True):
             if axis is not None:
                 parts[axis] = slice(each.start, each.stop)
-        found = np.asarray(self.array[tuple(parts)])
+        with decoding(self.path, "a part of it"):
+            found = np.asarray(self.array[tuple(parts)])
         order = [axis for axis in self.axes if axis is not None]
         alone = [axis for axis in range(found.ndim) if axis not in order]  # of length 1
         found = found.transpose(alone + order).reshape([len(each) for each in ranges])

@@ -191,6 +191,18 @@ def page_of(run, tmp_path):
     return write
 
 
+def checkpoints(folder: Path) -> dict[str, bytes]:
+    """Content of all checkpoints in a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.glob("*.st")}
+
+
+def swept(folder: Path, *arguments: object) -> dict[str, bytes]:
+    """Checkpoints of a sweep into a folder, in a process of its own."""
+    command = [str(each) for each in (FFTOOL, "sweep", *arguments, "-o", folder)]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    return checkpoints(folder)
+
+
 def short_fit(signal, path, **options):
     """Path of a new checkpoint, trained with those settings and evaluated."""
     for progress in fftool.fit(signal, **options):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tifffile
 from cluster import Cluster
-from conftest import FFTOOL, QUICK, SMALL, fails
+from conftest import FFTOOL, QUICK, SMALL, checkpoints, fails, swept
 
 from fftool import errors, evaluation
 from fftool.checkpoint.reading import describe
@@ -21,10 +21,6 @@ from fftool.media.image import decoded
 
 FOUR = (*SMALL, "--threads", 1, "--scale", 4, "--scale", 12, "--seed", 0, "--seed", 1)
 SLOW = (*FOUR, "--epochs", 40)  # about a second for each run
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.st")}
 
 
 def start(tmp_path, *arguments):
@@ -60,10 +56,7 @@ def own_cluster(tmp_path_factory):
 @pytest.fixture(scope="module")
 def alone(photo_path, tmp_path_factory):
     """Checkpoints of the same sweep in one process, with one thread."""
-    folder = tmp_path_factory.mktemp("alone")
-    command = [str(each) for each in (FFTOOL, "sweep", photo_path, *FOUR, "-o", folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return files(folder)
+    return swept(tmp_path_factory.mktemp("alone"), photo_path, *FOUR)
 
 
 def test_same_bytes_as_without_workers(run, cluster, photo_path, tmp_path, alone):
@@ -74,7 +67,7 @@ def test_same_bytes_as_without_workers(run, cluster, photo_path, tmp_path, alone
         f"photo-gaussian-{scale}-seed-{seed}.st" for scale in (4, 12) for seed in (0, 1)
     ]
     assert all(row["file"] == str(photo_path) and row["seconds"] > 0 for row in document["runs"])
-    assert files(tmp_path / "runs") == alone
+    assert checkpoints(tmp_path / "runs") == alone
     again = run("sweep", photo_path, *FOUR, "--cluster", cluster.address)
     assert "4 runs: all complete.\n" in again.stderr
 
@@ -87,7 +80,7 @@ def test_workers_of_this_machine_listen_to_it_alone(photo_path, tmp_path, alone)
             time.sleep(0.3)
         _, error = process.communicate()
     assert process.returncode == 0, error
-    assert files(tmp_path / "runs") == alone
+    assert checkpoints(tmp_path / "runs") == alone
     assert seen
     assert all(address.endswith("0100007F") for address in seen), seen  # 127.0.0.1, low byte first
 
@@ -141,43 +134,43 @@ def test_run_that_fails_on_a_worker_is_reported_and_takes_none_with_it(run, clus
 
 def test_killed_worker_costs_no_run(cluster, photo_path, tmp_path):
     with start(tmp_path, photo_path, *SLOW, "--cluster", cluster.address) as process:
-        wait_for(lambda: files(tmp_path / "runs"))  # the others run now
+        wait_for(lambda: checkpoints(tmp_path / "runs"))  # the others run now
         nanny = cluster.processes[1]
         (worker,) = [pid for pid in children(nanny.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
         os.kill(worker, signal.SIGKILL)
         _, error = process.communicate()
     assert process.returncode == 0, error
-    assert len(files(tmp_path / "runs")) == 4
+    assert len(checkpoints(tmp_path / "runs")) == 4
 
 
 def test_scheduler_that_goes_leaves_what_is_complete(run, own_cluster, cluster, photo_path, tmp_path):
     own_cluster.start()
     with start(tmp_path, photo_path, *SLOW, "--cluster", own_cluster.address) as process:
-        wait_for(lambda: files(tmp_path / "runs"))
+        wait_for(lambda: checkpoints(tmp_path / "runs"))
         own_cluster.scheduler.kill()
         _, error = process.communicate()
     assert process.returncode == 1
     assert f"error: the scheduler at {own_cluster.address} is gone\nhint: start it with dask scheduler" in error
     assert "Traceback" not in error
-    complete = files(tmp_path / "runs")
+    complete = checkpoints(tmp_path / "runs")
     assert f"Stopped: {len(complete)} of 4 runs are complete. The same command resumes.\n" in error
     done = run("sweep", photo_path, *SLOW, "--cluster", cluster.address)
     assert done.returncode == 0, done.stderr
     count = len(complete)
     assert f"4 runs: {count} {'are' if count > 1 else 'is'} complete.\n" in done.stderr
-    assert complete.items() <= files(tmp_path / "runs").items()
-    assert len(files(tmp_path / "runs")) == 4
+    assert complete.items() <= checkpoints(tmp_path / "runs").items()
+    assert len(checkpoints(tmp_path / "runs")) == 4
 
 
 def test_interrupted_client_keeps_what_is_complete(run, cluster, photo_path, tmp_path):
     with start(tmp_path, photo_path, *SLOW, "--epochs", 150, "--cluster", cluster.address) as process:
-        wait_for(lambda: files(tmp_path / "runs"))
+        wait_for(lambda: checkpoints(tmp_path / "runs"))
         process.send_signal(signal.SIGINT)
         _, error = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in error
     assert "runs are complete. The same command resumes." in error
-    complete = files(tmp_path / "runs")
+    complete = checkpoints(tmp_path / "runs")
     assert 0 < len(complete) < 4
     assert all(describe(tmp_path / "runs" / name).result for name in complete)
     done = run("sweep", photo_path, *QUICK, "-o", "other", "--cluster", cluster.address)
@@ -208,7 +201,7 @@ def test_worker_of_another_version_is_refused(run, cluster, photo_path, tmp_path
     error, hint = done.stderr.splitlines()[-2:]
     assert error.startswith(f"error: the worker {worker} has fftool 0.0.9 with torch ")
     assert hint == "hint: install the same versions of fftool and torch on all machines"
-    assert not files(tmp_path / "runs")
+    assert not checkpoints(tmp_path / "runs")
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl")

@@ -13,10 +13,10 @@ ROOT = Path(fftool.__file__).parent
 
 # A module or package imports those before it, and never those behind it.
 ORDER = (
-    "errors", "interrupts", "checks", "tiling", "config", "pipes", "files", "region", "occupancy", "stored", "signal",
-    "values", "resampling", "grid", "rng", "holdout", "metrics", "media", "backend", "models", "scale",
-    "tile_rendering", "rendering", "training", "evaluation", "checkpoint", "export", "comparison", "sweep", "cluster",
-    "figures", "cli", "__main__",
+    "errors", "cache", "decoding", "interrupts", "checks", "tiling", "config", "pipes", "files", "region", "occupancy",
+    "stored", "signal", "values", "resampling", "grid", "rng", "holdout", "metrics", "media", "backend", "models",
+    "scale", "tile_rendering", "rendering", "training", "evaluation", "checkpoint", "export", "comparison", "sweep",
+    "cluster", "figures", "cli", "__main__",
 )  # fmt: skip
 
 

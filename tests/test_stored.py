@@ -205,6 +205,24 @@ def test_large_volume_stays_in_its_array(run, monkeypatch, tmp_path):
         assert stored.result.ssim == pytest.approx(whole.result.ssim, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", ["deflated.tif", "lzw.tif", "a.npy", "plain.zarr"])
+def test_damage_that_shows_late_is_an_error_of_the_file(run, small_limit, picture, tmp_path, name):
+    """A chunk that cannot be decoded, or the end of an array."""
+    KINDS[name](tmp_path / name, picture)
+    path = tmp_path / name / "c/0/0/0" if name.endswith(".zarr") else tmp_path / name
+    data = bytearray(path.read_bytes())
+    if name.endswith(".npy"):
+        data = data[: len(data) // 2]
+    else:
+        data[len(data) // 2 : len(data) // 2 + 2000] = bytes(range(200)) * 10
+    path.write_bytes(data)
+    kind = ("--as", "image") if name == "a.npy" else ()
+    done = run("train", name, *kind, *TINY)
+    assert done.returncode == 1
+    assert f"error: {name}: damaged: it cannot be decoded\nhint: save or copy the file again\n" in done.stderr
+    assert "model.st" not in [each.name for each in tmp_path.iterdir()]
+
+
 # Zarr folders
 
 
@@ -273,7 +291,7 @@ def test_any_part_of_chunks_is_that_of_the_array(data):
     shape = data.draw(st.tuples(*[st.integers(1, 9)] * 3))
     chunks = data.draw(st.tuples(*(st.integers(1, length) for length in shape)))
     array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
-    stored = StoredSamples(array, chunks)
+    stored = StoredSamples(array, Path("a"), chunks)
     ends = [sorted(data.draw(st.tuples(st.integers(0, n), st.integers(0, n)))) for n in shape]
     part = tuple(slice(*pair) for pair in ends)
     np.testing.assert_array_equal(stored[part], array[part])
@@ -286,7 +304,7 @@ def test_windows_of_stored_samples_are_those_of_an_array(data):
     array = np.arange(np.prod(shape), dtype=np.uint16).reshape(*shape, 1)
     first = data.draw(st.integers(0, grid.n_tiles - 1))
     group = slice(first, data.draw(st.integers(first + 1, grid.n_tiles)))
-    found = windows(grid, StoredSamples(array, (5, 7, 1)), group)
+    found = windows(grid, StoredSamples(array, Path("a"), (5, 7, 1)), group)
     np.testing.assert_array_equal(found, windows(grid, array, group))
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from conftest import FFTOOL, QUICK, SMALL, fails, pixels
+from conftest import FFTOOL, QUICK, SMALL, checkpoints, fails, pixels, swept
 from PIL import Image
 
 import fftool
@@ -33,14 +33,10 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.st")}
-
-
 @pytest.fixture(scope="module")
-def swept(photo_path, tmp_path_factory):
+def sweep_folder(photo_path, tmp_path_factory):
     """The folder of a complete sweep."""
-    folder = tmp_path_factory.mktemp("swept")
+    folder = tmp_path_factory.mktemp("sweep_folder")
     command = [FFTOOL, "sweep", photo_path, *TWO_SEEDS, "-o", folder / "runs", "--figure", folder / "sweep.png"]
     done = subprocess.run([*map(str, command), "--json"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -48,16 +44,16 @@ def swept(photo_path, tmp_path_factory):
     return folder
 
 
-def test_every_combination_has_a_checkpoint_a_row_and_a_part_in_the_summary(swept, photo_path):
-    document = json.loads((swept / "out.json").read_text())
-    rows = table(swept / "runs" / "results.csv")
+def test_every_combination_has_a_checkpoint_a_row_and_a_part_in_the_summary(sweep_folder, photo_path):
+    document = json.loads((sweep_folder / "out.json").read_text())
+    rows = table(sweep_folder / "runs" / "results.csv")
     assert [row["model"] for row in rows] == [f"{name}.st" for name in NAMES]
-    assert sorted(path.name for path in (swept / "runs").iterdir()) == sorted(
+    assert sorted(path.name for path in (sweep_folder / "runs").iterdir()) == sorted(
         [*(f"{name}.st" for name in NAMES), "results.csv", "summary.csv"]
     )
     assert [row["model"] for row in document["runs"]] == [row["model"] for row in rows]
     for row in rows:
-        found = describe(swept / "runs" / row["model"])
+        found = describe(sweep_folder / "runs" / row["model"])
         assert float(row["scale"]) == found.config.encoding.scale[0]
         assert int(row["seed"]) == found.config.training.seed
         assert float(row["psnr"]) == found.result.psnr
@@ -65,32 +61,32 @@ def test_every_combination_has_a_checkpoint_a_row_and_a_part_in_the_summary(swep
         assert float(row["seconds"]) > 0
         assert row["file"] == str(photo_path)
         assert row["sha256"] == fftool.read_image(photo_path).sha256
-    for group, scale in zip(table(swept / "runs" / "summary.csv"), ("4", "12"), strict=True):
+    for group, scale in zip(table(sweep_folder / "runs" / "summary.csv"), ("4", "12"), strict=True):
         held_out = [float(row["holdout_psnr"]) for row in rows if row["requested_scale"] == scale]
         assert (group["requested_scale"], group["runs"]) == (scale, "2")
         assert float(group["holdout_psnr_mean"]) == pytest.approx(np.mean(held_out))
         assert float(group["holdout_psnr_std"]) == pytest.approx(np.std(held_out, ddof=1))
-    assert pixels(swept / "sweep.png").shape[2] >= 3
+    assert pixels(sweep_folder / "sweep.png").shape[2] >= 3
 
 
-def test_checkpoint_has_the_bytes_of_a_training_alone(run, swept, photo_path, tmp_path):
+def test_checkpoint_has_the_bytes_of_a_training_alone(run, sweep_folder, photo_path, tmp_path):
     done = run("train", photo_path, *SMALL, "--scale", 12, "--seed", 1, "--holdout", "lattice", "-o", "alone.st")
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "alone.st").read_bytes() == (swept / "runs" / f"{NAMES[3]}.st").read_bytes()
+    assert (tmp_path / "alone.st").read_bytes() == (sweep_folder / "runs" / f"{NAMES[3]}.st").read_bytes()
 
 
-def test_same_command_keeps_what_is_complete(run, swept, photo_path, tmp_path):
+def test_same_command_keeps_what_is_complete(run, sweep_folder, photo_path, tmp_path):
     (tmp_path / "runs").mkdir()
-    for path in (swept / "runs").iterdir():
+    for path in (sweep_folder / "runs").iterdir():
         (tmp_path / "runs" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "runs" / f"{NAMES[2]}.st").unlink()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.st")}
-    seconds = {row["model"]: row["seconds"] for row in table(swept / "runs" / "results.csv")}
+    seconds = {row["model"]: row["seconds"] for row in table(sweep_folder / "runs" / "results.csv")}
     done = run("sweep", photo_path, *TWO_SEEDS)
     assert done.returncode == 0, done.stderr
     assert "4 runs: 3 are complete.\n" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert files(tmp_path / "runs") == files(swept / "runs")
+    assert checkpoints(tmp_path / "runs") == checkpoints(sweep_folder / "runs")
     rows = table(tmp_path / "runs" / "results.csv")
     assert {row["model"] for row in rows} == {f"{name}.st" for name in NAMES}
     assert all(row["seconds"] == seconds[row["model"]] for row in rows if row["model"] != f"{NAMES[2]}.st")
@@ -116,13 +112,13 @@ def test_runs_of_another_sweep_stay_in_the_tables(run, photo_path, tmp_path):
 )
 def test_checkpoint_of_other_settings_is_not_replaced_unasked(run, photo_path, tmp_path, options, problem):
     assert run("sweep", photo_path, *QUICK, "--precision", "float32").returncode == 0
-    before = files(tmp_path / "runs")
+    before = checkpoints(tmp_path / "runs")
     again = ("sweep", photo_path, *QUICK, *options)
     name = "photo-gaussian-8-seed-0.st"
     fails(run(*again), 1, f"error: runs/{name}: {problem}\n", "hint: name another folder with -o, or use --overwrite")
-    assert files(tmp_path / "runs") == before
+    assert checkpoints(tmp_path / "runs") == before
     assert run(*again, "--overwrite").returncode == 0
-    assert files(tmp_path / "runs") != before
+    assert checkpoints(tmp_path / "runs") != before
 
 
 def test_checkpoint_of_another_signal_is_not_replaced_unasked(run, photo_path, tmp_path):
@@ -166,12 +162,20 @@ def test_figure_that_cannot_be_written_leaves_the_results(run, photo_path, tmp_p
     assert "No space left on device" in done.stderr
 
 
+def test_runs_that_are_to_be_replaced_and_fail_are_not_reported_as_complete(run, photo_path, tmp_path):
+    assert run("sweep", photo_path, *QUICK).returncode == 0
+    done = run("sweep", photo_path, *QUICK, "--learning-rate", 1e30, "--overwrite", "--json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["runs"]) == (1, [])
+    assert [each["name"] for each in document["failed"]] == ["photo-gaussian-8-seed-0"]
+
+
 def test_dry_run_shows_the_plan_and_trains_none(run, photo_path, tmp_path):
     assert run("sweep", photo_path, *QUICK).returncode == 0
     done = run("sweep", photo_path, *QUICK, "--encoding", "gaussian", "--encoding", "none", "--dry-run")
     assert done.stdout == "runs/photo-gaussian-8-seed-0.st (complete)\nruns/photo-none-seed-0.st\n"
     assert "2 runs: 1 is complete.\nAbout " in done.stderr
-    assert len(files(tmp_path / "runs")) == 1
+    assert len(checkpoints(tmp_path / "runs")) == 1
     document = json.loads(run("sweep", photo_path, *QUICK, "--encoding", "none", "--dry-run", "--json").stdout)
     assert [each["state"] for each in document["runs"]] == ["new"]
     assert document["seconds"] > 0
@@ -197,10 +201,7 @@ LONG = (*SMALL, "--epochs", 60, "--scale", 4, "--scale", 12)
 @pytest.fixture(scope="module")
 def whole(photo_path, tmp_path_factory):
     """Checkpoints of a sweep that was never stopped."""
-    folder = tmp_path_factory.mktemp("whole")
-    command = [str(each) for each in (FFTOOL, "sweep", photo_path, *LONG, "-o", folder)]
-    subprocess.run(command, check=True, capture_output=True, timeout=300)
-    return files(folder)
+    return swept(tmp_path_factory.mktemp("whole"), photo_path, *LONG)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
@@ -226,7 +227,7 @@ def test_stopped_sweep_resumes(photo_path, tmp_path, whole, stop):
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert "2 runs: 1 is complete, 1 is unfinished.\n" in again.stderr
-    assert files(tmp_path / "runs") == whole
+    assert checkpoints(tmp_path / "runs") == whole
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ class _Tables:
     """results.csv and summary.csv in a folder, which keep the rows of earlier sweeps there."""
 
     folder: Path
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, Row] = field(init=False)
+    complete: set[str] = field(default_factory=set)  # checkpoints of this sweep
     written: float = -math.inf
 
     def __post_init__(self) -> None:
@@ -48,6 +49,7 @@ class _Tables:
         """Add the row of a complete run."""
         before = self.rows.get(run.model.name)
         self.rows[run.model.name] = row(run, before.seconds if seconds is None and before else seconds)
+        self.complete.add(run.model.name)
         if monotonic() - self.written > WRITE_SECONDS:
             self.write()
 
@@ -57,8 +59,8 @@ class _Tables:
         self.written = monotonic()
 
     def of(self, runs: Sequence[Run]) -> list[Row]:
-        """Rows of those runs that are complete."""
-        return [self.rows[run.model.name] for run in runs if run.model.name in self.rows]
+        """Rows of those runs that are complete, in their order."""
+        return [self.rows[run.model.name] for run in runs if run.model.name in self.complete]
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class SweepRun:
             for run, state in states.items():
                 if state == "complete":
                     tables.add(run, None)
+                else:  # its row is of a checkpoint that is to be replaced, if there is one
+                    tables.rows.pop(run.model.name, None)
             try:
                 for finished in self._finished(states):
                     if finished.error:
@@ -112,8 +116,7 @@ class SweepRun:
                 stop = error
             if tables.rows:
                 tables.write()
-            rows = tables.of(self.runs) if tables.rows else []
-        self._report(output, rows, failed, stop)
+        self._report(output, tables.of(self.runs), failed, stop)
 
     def _states(self) -> dict[Run, State]:
         """What there is of each run. Raises DifferentRunError for a checkpoint of another one."""

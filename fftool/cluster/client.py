@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,8 +67,8 @@ def load_distributed() -> None:
         with uninterrupted():
             import dask
 
-            dask.config.set({"logging": QUIET})
-            import distributed  # noqa: F401
+            dask.config.set({"logging": QUIET})  # or distributed would log as it is imported
+            import_module("distributed")
     except ImportError as error:
         raise PackageError("work on several processes takes the package distributed", "distributed", EXTRA) from error
 

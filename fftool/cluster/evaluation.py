@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fftool.cluster.client import Cluster, Task
 from fftool.cluster.files import Contents, SentFile, SentSource, send, send_file
-from fftool.cluster.networks import networks
-from fftool.cluster.tasks import payload, signals
+from fftool.cluster.inputs import load_network, read_signal
+from fftool.cluster.tasks import payload
 from fftool.evaluation import PartAssessor, assess_part
 from fftool.media.source import SignalSource
 from fftool.metrics import Errors
@@ -32,5 +32,5 @@ def part_assessor(cluster: Cluster, source: SignalSource, model: Path) -> PartAs
 
 def assess_on_worker(file: SentFile, source: SentSource, part: range, contents: Contents) -> Errors:
     """On a worker: the errors in some rows."""
-    signal = signals().read(source, contents)
-    return assess_part(networks().load(file, contents), signal, part)
+    signal = read_signal(source, contents)
+    return assess_part(load_network(file, contents), signal, part)

@@ -15,7 +15,7 @@ from fftool.media.source import SignalSource
 from fftool.pipes import content
 from fftool.signal import Signal
 
-MAX_TRAVELLING = 2**24  # bytes of all files of a signal together, which most photos have room in
+MAX_TRAVELLING = 2**24  # bytes of all files of a signal together
 
 Contents = Mapping[str, bytes]  # of files that travel, by their hash
 

@@ -11,7 +11,7 @@ import numpy as np
 from fftool.backend.device import select_device, use_threads
 from fftool.cluster.client import Cluster, Task
 from fftool.cluster.files import Contents, SentFile, send_file
-from fftool.cluster.networks import networks
+from fftool.cluster.inputs import load_network
 from fftool.cluster.tasks import payload
 from fftool.config import Device
 from fftool.media.base import Grid
@@ -44,5 +44,5 @@ def render_part(
 ) -> Samples:
     """On a worker: some rows of a grid."""
     use_threads(threads)
-    network = networks().load(file, contents).to(select_device(device))
+    network = load_network(file, contents).to(select_device(device))
     return np.concatenate(list(render_bands(network, grid.shape, region=grid.region, rows=rows, bits=bits)))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from fftool.checkpoint.writing import write_bytes
 from fftool.cluster.client import Cluster, Task
 from fftool.cluster.files import Contents, SentSource, send
-from fftool.cluster.tasks import payload, signals
+from fftool.cluster.inputs import read_signal
+from fftool.cluster.tasks import payload
 from fftool.errors import FFToolError
 from fftool.media.source import SignalSource
 from fftool.sweep.executors import Finished
@@ -52,5 +53,5 @@ def run_on(cluster: Cluster, states: Mapping[Run, State]) -> Iterator[Finished]:
 
 def train(run: Run, source: SentSource, contents: Contents) -> tuple[bytes, float]:
     """On a worker: the checkpoint of a run, and the seconds of its training."""
-    signal = signals().read(source, contents)
+    signal = read_signal(source, contents)
     return train_to_bytes(run, signal if run.keeps_metadata else replace(signal, metadata={}))

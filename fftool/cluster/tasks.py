@@ -12,9 +12,8 @@ from threading import Lock
 from typing import Any
 
 from fftool import __version__
-from fftool.cluster.files import Contents, SentSource
+from fftool.cluster.files import Contents
 from fftool.errors import FFToolError, OutOfMemoryError, VersionMismatchError, without_frames
-from fftool.signal import Signal
 
 _one_at_a_time = Lock()  # as torch computes with all threads of the process
 
@@ -52,31 +51,9 @@ def run_task(wanted: Versions, payload: bytes, *contents: Contents) -> Any:
     except FFToolError as error:
         return without_frames(error)
     except MemoryError:
-        return OutOfMemoryError("training")
+        return OutOfMemoryError("fftool")
 
 
 def payload(function: Callable[..., Any], *arguments: Any) -> bytes:
     """A function of this package and its arguments, as `run_task` takes them."""
     return pickle.dumps((function, arguments))
-
-
-class SignalCache:
-    """The last signal that this worker has read: the next task often has the same."""
-
-    def __init__(self) -> None:
-        self.key: object = None
-        self.signal: Signal | None = None
-
-    def read(self, source: SentSource, contents: Contents) -> Signal:
-        """Signal of a source. Raises errors as `SentSource.read` does."""
-        key = source, [file.changed for file in source.files]
-        if self.signal is None or self.key != key:
-            self.signal = None  # its memory first
-            self.signal, self.key = source.read(contents), key
-        return self.signal
-
-
-@lru_cache
-def signals() -> SignalCache:
-    """The cache of this process."""
-    return SignalCache()

@@ -9,10 +9,12 @@ from math import ceil
 
 from fftool.cluster.client import Cluster, Task
 from fftool.cluster.files import Contents, SentSource, send
-from fftool.cluster.tasks import payload, signals
+from fftool.cluster.inputs import read_signal
+from fftool.cluster.tasks import payload
 from fftool.config import Config
 from fftool.media.source import SignalSource
-from fftool.training.trainer import GroupTrainer, TrainedGroup, check_same_signal, train_groups
+from fftool.training.resolving import check_same_signal
+from fftool.training.trainer import GroupTrainer, TrainedGroup, train_groups
 
 TASKS_PER_WORKER = 8  # at least, so that all workers end at about the same time
 MAX_RESULT = 2**26  # bytes of the weights that a task gives
@@ -41,7 +43,7 @@ def _groups_per_task(config: Config, groups: Sequence[range], n_workers: int) ->
 
 def train_part(config: Config, source: SentSource, tiles: range, contents: Contents) -> list[TrainedGroup]:
     """On a worker: the groups in a range of tiles. A signal that stays in its file is known by its size alone."""
-    signal = signals().read(source, contents)
+    signal = read_signal(source, contents)
     trained = replace(config.signal, sha256="") if signal.is_stored else config.signal
     check_same_signal(signal.describe() if signal.is_stored else signal.config, trained)
     return train_groups(signal, config, tiles)

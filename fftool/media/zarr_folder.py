@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fftool.errors import DamagedFileError, FFToolError, MissingPackageError, UnsupportedFileError
+from fftool.decoding import decoding
+from fftool.errors import MissingPackageError, UnsupportedFileError
 from fftool.interrupts import uninterrupted
 from fftool.stored import StoredSamples
 
@@ -40,16 +41,12 @@ def open_zarr(path: Path) -> ZarrArray:
     except ImportError as error:
         problem = "is a Zarr folder, which takes the package zarr to read"
         raise MissingPackageError(path, problem, "zarr", EXTRA) from error
-    try:
+    with decoding(path, "the array"):
         found = zarr.open(str(path), mode="r")
         if isinstance(found, zarr.Group):
             return _of_group(path, found)
         names = getattr(found.metadata, "dimension_names", None)
         return _array(path, found, tuple(names) if names and all(names) else ())
-    except FFToolError:
-        raise
-    except Exception as error:  # of many types, as of other decoders
-        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
 def _of_group(path: Path, group: Any) -> ZarrArray:
@@ -80,7 +77,7 @@ def _array(path: Path, array: Any, names: tuple[str, ...]) -> ZarrArray:
         )
     order = [places[name] for name in axes] + [places.get("c")]
     chunks = tuple(1 if axis is None else array.chunks[axis] for axis in order)
-    return ZarrArray(StoredSamples(array, chunks, order), axes)
+    return ZarrArray(StoredSamples(array, path, chunks, order), axes)
 
 
 def write_zarr(folder: Path, shape: tuple[int, ...], bands: Iterable[NDArray[Any]], dtype: DTypeLike) -> None:

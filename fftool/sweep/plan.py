@@ -8,11 +8,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
+from fftool.cache import LastUsed
 from fftool.checkpoint.reading import describe
 from fftool.config import Config, TrainingConfig, Variant
 from fftool.errors import DifferentRunError, SignalMismatchError, shorten
 from fftool.media.source import SignalSource
 from fftool.signal import Signal
+from fftool.training.resolving import check_same_signal, resolve
 
 State = Literal["new", "unfinished", "complete"]
 MACHINE = ("device", "threads", "precision")  # settings of a training that may follow the machine
@@ -50,8 +52,6 @@ class Run:
         return "unfinished" if description.resume or description.result is None else "complete"
 
     def _check(self, found: Config, signal: Signal) -> None:
-        from fftool.training.trainer import check_same_signal, resolve
-
         try:
             check_same_signal(signal.config, found.signal)
         except SignalMismatchError as error:
@@ -81,18 +81,14 @@ def _settings(config: Config, request: TrainingConfig) -> dict[str, Any]:
 
 
 class SignalReader:
-    """Signals of runs; that of the last one is kept, as the next run often has the same."""
+    """Signals of runs, of which the last one is kept."""
 
     def __init__(self) -> None:
-        self.last: tuple[object, Signal] | None = None
+        self.last = LastUsed[Signal]()
 
     def read(self, run: Run) -> Signal:
         """Signal of a run. Raises errors as `Run.read` does."""
-        key = run.source.files, run.source.kind, run.keeps_metadata
-        if self.last is None or self.last[0] != key:
-            self.last = None  # its memory first
-            self.last = key, run.read()
-        return self.last[1]
+        return self.last((run.source.files, run.source.kind, run.keeps_metadata), run.read)
 
 
 def plan(

@@ -14,22 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fftool import __version__, media
-from fftool.backend.device import FiniteCheck, select_device, select_precision, use_threads
+from fftool.backend.device import FiniteCheck, select_device, use_threads
 from fftool.backend.isolation import isolated, isolated_steps
 from fftool.backend.memory import enough_memory
 from fftool.checks import require
-from fftool.config import Config, EncodingConfig, NetworkConfig, SignalConfig, TrainingConfig
-from fftool.errors import DivergenceError, SignalMismatchError, UnfinishedRunError, shorten
-from fftool.holdout import Split, split, training_size
-from fftool.models.capacity import resolve_network
+from fftool.config import Config, EncodingConfig, NetworkConfig, TrainingConfig
+from fftool.errors import DivergenceError, UnfinishedRunError
+from fftool.holdout import split, training_size
 from fftool.models.network import CoordinateMLP
 from fftool.rng import generator
-from fftool.scale.search import resolve_scale
 from fftool.signal import Signal, check_signal
 from fftool.training.batches import shuffled_batches
-from fftool.training.defaults import resolve_defaults
 from fftool.training.groups import group_size, make_groups
 from fftool.training.history import Epoch, GroupEpoch, History, decibels
+from fftool.training.resolving import check_same_signal, resolve
 from fftool.training.schedules import learning_rate_factor
 from fftool.training.state import Best, CompleteTiles, Position, Run, Snapshot
 
@@ -139,11 +137,9 @@ def fit(
         held_out = split(signal.shape, training.holdout, training.seed)
         before = perf_counter()
         trained = media.trainable(signal, held_out)
-        config = _resolve(signal, trained, encoding, network, training, held_out)
+        config = resolve(signal, encoding, network, training, trained)
         scale_seconds = perf_counter() - before
         device = config.training.device
-        if signal.is_stored:
-            check_storable(config)
         position = Position(seconds=perf_counter() - start, scale_seconds=scale_seconds)
         trainer = _Trainer(signal, trained, Run(CoordinateMLP(config).to(device), position))
         if elsewhere:
@@ -162,52 +158,10 @@ def train_groups(signal: Signal, config: Config, tiles: range) -> list[TrainedGr
         network = CoordinateMLP(config, part=tiles).to(select_device(config.training.device))
         run = Run(network, Position(complete=CompleteTiles(n_tiles=tiles.start)))
         trainer = _Trainer(signal, media.trainable(signal, held_out), run)
-        trainer.keeps_groups = True
+        trainer.trained_groups = groups = list[TrainedGroup]()
         for _ in trainer.steps():
             pass
-        return trainer.trained_groups
-
-
-def check_storable(config: Config) -> None:
-    """Raise SettingError for a network that a stored signal cannot train."""
-    require(bool(config.network.tile), "tile", "none", "tiles, as the signal is too large for memory")
-    holdout = config.training.holdout
-    require(holdout == "none", "share of samples to hold out", holdout, "none, as the signal is too large for memory")
-
-
-def resolve(
-    signal: Signal,
-    encoding: EncodingConfig = EncodingConfig(),
-    network: NetworkConfig = NetworkConfig(),
-    training: TrainingConfig = TrainingConfig(),
-) -> Config:
-    """Config that `fit` gives the network for the same arguments. Raises errors as `fit` does."""
-    check_signal(signal)
-    held_out = split(signal.shape, training.holdout, training.seed)
-    return _resolve(signal, media.trainable(signal, held_out), encoding, network, training, held_out)
-
-
-def _resolve(
-    signal: Signal,
-    trained: Signal,
-    encoding: EncodingConfig,
-    network: NetworkConfig,
-    training: TrainingConfig,
-    held_out: Split | None,
-) -> Config:
-    """The same, with the samples to train on."""
-    sized, encoding = resolve_network(signal.config, encoding, network, training)
-    resolved = resolve_scale(trained, encoding, sized, training, held_out)
-    device = select_device(training.device)
-    precision = select_precision(training.precision, device)
-    n_trained = training_size(signal.shape, training.holdout)
-    return Config(
-        signal=signal.config,
-        encoding=resolved,
-        network=sized,
-        training=resolve_defaults(training, n_trained, device, precision, sized),
-        version=__version__,
-    )
+        return groups
 
 
 @isolated_steps
@@ -232,16 +186,6 @@ def resume(signal: Signal, run: Run, elsewhere: GroupTrainer | None = None) -> G
         yield from trainer.steps_elsewhere(elsewhere) if elsewhere else trainer.steps()
 
 
-def check_same_signal(seen: SignalConfig, trained: SignalConfig) -> None:
-    """Raise SignalMismatchError for another signal than the one that a network was trained on."""
-    for name in ("axes", "shape", "channels", "bits", "values", "spacing"):
-        value, expected = getattr(seen, name), getattr(trained, name)
-        if value != expected:
-            raise SignalMismatchError(seen.source, f"{name} {value}, expected {shorten(expected)}")
-    if trained.sha256 and seen.sha256 != trained.sha256:
-        raise SignalMismatchError(seen.source, "its samples differ")
-
-
 class _Trainer:
     """A training in progress: what it needs for each step, and its position.
 
@@ -261,8 +205,7 @@ class _Trainer:
         self.steps_per_epoch = math.ceil(self.groups.n_positions / training.batch_size)
         self.history = History()
         self.group_history: list[GroupEpoch] = []
-        self.trained_groups: list[TrainedGroup] = []  # by `train_groups`
-        self.keeps_groups = False
+        self.trained_groups: list[TrainedGroup] | None = None  # kept where `train_groups` asks for them
         position = run.position
         self.groups.begin(position.complete.n_tiles, run.group_size)
         self._check(run)
@@ -451,7 +394,7 @@ class _Trainer:
         """Turn to the next group, or to the end."""
         at = self.position
         loss, squared_error = self.sums.tolist()
-        if self.keeps_groups:
+        if self.trained_groups is not None:
             self.trained_groups.append(
                 TrainedGroup(
                     self.groups.tiles,

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Literal
 
 from numpy.typing import NDArray
 
+from fftool.decoding import decoding
 from fftool.errors import DamagedFileError, LargeFileError, UnsupportedFileError
 from fftool.interrupts import uninterrupted
 from fftool.pipes import content
@@ -49,16 +50,14 @@ def _read(path: Path, data: bytes) -> tuple[int, Amplitudes]:
     with uninterrupted():
         from scipy.io import wavfile
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that it does not know
+    with decoding(path, "the sound"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", wavfile.WavFileWarning)  # of chunks that it does not know
+        try:
             rate, amplitudes = wavfile.read(BytesIO(data))
-    except MemoryError as error:
-        raise LargeFileError(path, "the sound does not fit in memory") from error
-    except Exception as error:  # damage raises errors of many types: struct.error, ValueError, …
-        if found := UNSUPPORTED.match(str(error)):
-            raise UnsupportedFileError(path, f"its samples are {found[1]}, expected PCM or float") from error
-        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
+        except ValueError as error:
+            if found := UNSUPPORTED.match(str(error)):
+                raise UnsupportedFileError(path, f"its samples are {found[1]}, expected PCM or float") from error
+            raise
     return rate, amplitudes
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fftool.config import DEFAULT_QUALITY, SignalConfig, ViewOptions
-from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
+from fftool.decoding import decoding
+from fftool.errors import SettingError, UnsupportedFileError
 from fftool.files import check_readable, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.base import DECIMAL, WHOLE_NUMBER, Bands, Format, Grid, Medium, Plane, Preview, Scene, View, in_order
@@ -275,16 +276,10 @@ def _decode(path: Path) -> Frames:
         from fftool.media.clip import animation, video
         from fftool.pipes import content
 
-    try:
+    with decoding(path, "the clip"):
         with content(path).open("rb") as file:
             is_video = video.recognizes(path, file.read(16))
         return video.decode(path) if is_video else animation.decode(path)
-    except FFToolError:
-        raise
-    except MemoryError as error:
-        raise LargeFileError(path, "the clip does not fit in memory") from error
-    except Exception as error:  # the decoders raise errors of many types for damaged files, as those of images do
-        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
 def _encode(

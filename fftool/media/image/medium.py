@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import import_module
 from itertools import chain
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fftool.config import SignalConfig, ValueRange
-from fftool.errors import DamagedFileError, FFToolError, LargeFileError, UnsupportedFileError
+from fftool.decoding import decoding
+from fftool.errors import DamagedFileError, LargeFileError, UnsupportedFileError
 from fftool.files import check_readable, is_zarr, replacing, replacing_folder, source_name
 from fftool.holdout import Split
 from fftool.interrupts import uninterrupted
@@ -214,39 +215,35 @@ def _decode(path: Path) -> tuple[Decoded, NDArray[Any]]:
     """
     with uninterrupted():
         from fftool.media.image import reading  # 40 ms, and most uses of a medium need no decoder
-        from fftool.media.image.decoded import DecodeError
 
-    try:
-        with content(path).open("rb") as file, warnings.catch_warnings():
-            # Pillow warns of odd metadata and of large images, which are read all the same.
-            for category in (UserWarning, RuntimeWarning):
-                warnings.simplefilter("ignore", category)
-            decoded = reading.decode(file)
-            return decoded, decoded.upright_srgb()
-    except DecodeError as error:
-        raise error.kind(path, error.problem) from error
-    except MemoryError as error:
-        raise LargeFileError(path, "the image does not fit in memory") from error
-    except Exception as error:
-        # The decoders, in C and in Python, raise errors of many types for damaged files (struct.error, SyntaxError,
-        # KeyError, zlib.error, …): a list of them would miss some. The image is given up whatever the error.
-        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
+    with _decoding(path), content(path).open("rb") as file, warnings.catch_warnings():
+        # Pillow warns of odd metadata and of large images, which are read all the same.
+        for category in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("ignore", category)
+        decoded = reading.decode(file)
+        return decoded, decoded.upright_srgb()
 
 
 def _stored(path: Path) -> StoredImage | None:
     """An image that stays in its file; None for formats that are read whole. Raises MediaError."""
     with uninterrupted():
-        from fftool.media.image.decoded import DecodeError
         from fftool.media.image.stored import open_image
 
-    try:
-        return open_image(path, content(path))
-    except FFToolError:
-        raise
-    except DecodeError as error:
-        raise error.kind(path, error.problem) from error
-    except Exception as error:  # of many types, as in `_decode`
-        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
+    with _decoding(path):
+        return open_image(path)
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
+    """Section of `decoding` for the decoders of images, which do not know the path of their file."""
+    with uninterrupted():
+        from fftool.media.image.decoded import DecodeError
+
+    with decoding(path, "the image"):
+        try:
+            yield
+        except DecodeError as error:
+            raise error.kind(path, error.problem) from error
 
 
 def _metadata(signal: SignalConfig | None, shape: tuple[int, ...]) -> Metadata:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fftool.errors import DamagedFileError, UnsupportedFileError
 from fftool.media.image.decoded import Decoded, DecodeError, check_size
+from fftool.pipes import content
 from fftool.stored import StoredSamples
 
 SIGNATURE = b"\x93NUMPY"
@@ -33,9 +34,9 @@ def decode(file: BinaryIO) -> Decoded:
     return Decoded(values.astype(values.dtype.newbyteorder("="), copy=False))
 
 
-def open_npy(file: Path) -> StoredSamples | None:
+def open_npy(path: Path) -> StoredSamples | None:
     """An array of unsigned integers as it is on disk; None for other types."""
-    array = np.load(file, mmap_mode="r", allow_pickle=False)
+    array = np.load(content(path), mmap_mode="r", allow_pickle=False)
     if array.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
         return None
-    return StoredSamples(array, axes=(0, 1, None) if array.ndim == 2 else (0, 1, 2))
+    return StoredSamples(array, path, axes=(0, 1, None) if array.ndim == 2 else (0, 1, 2))

@@ -18,6 +18,7 @@ from fftool.media.image import npy, tiff
 from fftool.media.image.colour import to_srgb
 from fftool.media.image.formats import TIFF_SIGNATURES
 from fftool.media.zarr_folder import EXTRA
+from fftool.pipes import content
 from fftool.stored import StoredSamples
 
 PLAIN_COLOURS = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR)
@@ -32,21 +33,21 @@ class StoredImage:
     metadata: dict[str, bytes] = field(default_factory=dict)
 
 
-def open_image(path: Path, file: Path) -> StoredImage | None:
-    """The image in a file, known to the user by a path; None for formats that are read whole.
+def open_image(path: Path) -> StoredImage | None:
+    """The image in a file; None for formats that are read whole.
 
     Raises MissingPackageError, and errors of many types for a damaged file.
     """
-    with file.open("rb") as opened:
+    with content(path).open("rb") as opened:
         start = opened.read(8)
     if start.startswith(npy.SIGNATURE):
-        array = npy.open_npy(file)
+        array = npy.open_npy(path)
         return StoredImage(array) if array else None
-    return _open_tiff(path, file) if start.startswith(TIFF_SIGNATURES) else None
+    return _open_tiff(path) if start.startswith(TIFF_SIGNATURES) else None
 
 
-def _open_tiff(path: Path, file: Path) -> StoredImage | None:
-    opened = tifffile.TiffFile(file)
+def _open_tiff(path: Path) -> StoredImage | None:
+    opened = tifffile.TiffFile(content(path))
     try:
         page = tiff.main_page(opened)
         tiff.check_complete(page)
@@ -69,12 +70,12 @@ def _samples(path: Path, page: TiffPage, opened: tifffile.TiffFile, profile: byt
     if page.is_memmappable:
         dtype = np.dtype(page.dtype).newbyteorder(opened.byteorder)
         mapped = np.memmap(opened.filehandle.path, dtype, "r", page.dataoffsets[0], page.shape)
-        return StoredSamples(mapped, None, axes, opened.close, convert)
+        return StoredSamples(mapped, path, None, axes, opened.close, convert)
     array = _zarr(path, page)
     chunks = tuple(1 if axis is None else array.chunks[axis] for axis in axes)
     if np.prod(chunks) * array.dtype.itemsize > MAX_CHUNK:
         return None
-    return StoredSamples(array, chunks, axes, opened.close, convert)
+    return StoredSamples(array, path, chunks, axes, opened.close, convert)
 
 
 def _zarr(path: Path, page: TiffPage) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from fftool.decoding import decoding
 from fftool.errors import (
     DamagedFileError,
-    FFToolError,
     LargeFileError,
     MissingPackageError,
     OpenMeshError,
@@ -46,19 +46,13 @@ def read_mesh(path: Path) -> Mesh:
     source = content(path)
     if source.stat().st_size > MAX_BYTES:
         raise LargeFileError(path, f"too large: {source.stat().st_size:,} bytes, expected at most {MAX_BYTES:,}")
-    try:
+    with decoding(path, "the mesh"):
         with source.open("rb") as file:
             kind = file_type(path, file.read(16))
             file.seek(0)
             found: Any = trimesh.load(file, file_type=kind, force="mesh", process=True)
         _check(path, trimesh, found)
         return Mesh(np.asarray(found.vertices, np.float64), np.asarray(found.faces, np.int64))
-    except FFToolError:
-        raise
-    except MemoryError as error:
-        raise LargeFileError(path, "the mesh does not fit in memory") from error
-    except Exception as error:  # trimesh raises errors of many types for damaged files
-        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
 
 
 def _check(path: Path, trimesh: Any, mesh: Any) -> None:

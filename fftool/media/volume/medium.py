@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fftool.config import SignalConfig, ViewOptions
-from fftool.errors import DamagedFileError, FFToolError, LargeFileError, SettingError, UnsupportedFileError
+from fftool.decoding import decoding
+from fftool.errors import LargeFileError, SettingError, UnsupportedFileError
 from fftool.files import check_readable, is_zarr, replacing, source_name
 from fftool.interrupts import uninterrupted
 from fftool.media.base import Bands, Format, Medium, Preview, Scene, View, in_order, read_values
@@ -22,6 +23,7 @@ from fftool.media.image.medium import read_image
 from fftool.media.volume.formats import FORMATS, TIFF, VolumeFormat
 from fftool.media.volume.geometry import Volume, affine_of, resampled, to_metadata, world_map
 from fftool.media.zarr_folder import open_zarr
+from fftool.pipes import content
 from fftool.region import Region
 from fftool.signal import DTYPES, Samples, Signal, as_samples, assemble
 from fftool.stored import StoredSamples
@@ -203,19 +205,22 @@ def _of_zarr(path: Path) -> Volume:
 
 
 def _stored(path: Path) -> StoredSamples | None:
-    """Samples of a NumPy array as they are on disk; None for other files. `_decode` has checked its header."""
-    if not path.name.lower().endswith(".npy"):
-        return None
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
-    return StoredSamples(array, axes=(0, 1, 2, None)) if array.ndim == 3 else None
+    """Samples of a NumPy array with three axes, as they are on disk; None for other files. Raises MediaError."""
+    source = content(path)
+    with decoding(path, "the volume"):
+        with source.open("rb") as file:
+            found = _format(path, file.read(16))
+        if found is None or found.suffixes != (".npy",):
+            return None
+        array = np.load(source, mmap_mode="r", allow_pickle=False)
+        return StoredSamples(array, path, axes=(0, 1, 2, None)) if array.ndim == 3 else None
 
 
 def _decode(path: Path) -> Volume:
     with uninterrupted():
         from fftool.media.volume.reading import check_finite
-        from fftool.pipes import content
 
-    try:
+    with decoding(path, "the volume"):
         with content(path).open("rb") as file:
             start = file.read(16)
         found = _format(path, start) or (TIFF if start.startswith(TIFF.signatures) else None)  # whatever its pages are
@@ -224,12 +229,6 @@ def _decode(path: Path) -> Volume:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd headers, which are read all the same
             volume: Volume = found.codec.decode(path)
-    except FFToolError:
-        raise
-    except MemoryError as error:
-        raise LargeFileError(path, "the volume does not fit in memory") from error
-    except Exception as error:  # the decoders raise errors of many types for damaged files, as those of images do
-        raise DamagedFileError(path, "damaged: it cannot be decoded") from error
     check_finite(path, volume.values)
     return volume
 
