@@ -55,7 +55,7 @@ def several(paths: Sequence[Path], kind: Kind) -> Inputs:
     found = Inputs()
     matches = [match for path in paths for match in _noted(path, _matches(path))]
     for path in matches:
-        if not os.path.isdir(path) or is_zarr(path):  # noqa: PTH112  # Path has an error for a name that is too long
+        if not _is_folder_of_files(path):
             found.files.append(named(path))
             continue
         found.is_batch = True
@@ -93,6 +93,14 @@ def signal(path: Path, kind: str | None) -> SignalSource:
     if len(found.files) > 1:
         raise UsageError(f"{path} stands for {len(found.files)} signals, expected one", help_hint())
     return sources[found.files[0]]
+
+
+def _is_folder_of_files(path: Path) -> bool:
+    """Whether an input is a folder to look into; a Zarr folder is one signal."""
+    try:
+        return path.is_dir() and not is_zarr(path)
+    except OSError:  # a name that is too long
+        return False
 
 
 def _files_in(folder: Path, kind: Kind) -> list[Path]:
@@ -153,7 +161,10 @@ def _matches(path: Path) -> list[Path]:
     """
     if PLATFORM != "win32" or os.path.lexists(path) or not PATTERN.match(str(path)):
         return [path]
-    name = os.path.expanduser(path)  # noqa: PTH111  # Path has an error for a user that is unknown
+    try:
+        name = str(path.expanduser())
+    except RuntimeError:  # of an unknown user
+        name = str(path)
     found = [name] if os.path.lexists(name) else sorted(glob(name))  # noqa: PTH207  # Path.glob takes no absolute names
     return [Path(each) for each in found] or [path]
 
